@@ -1,0 +1,1 @@
+//! Readers and writers of records, a file per format.

@@ -1,0 +1,9 @@
+//! Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
+pub mod error;
+pub mod hash;
+pub mod io;
+pub mod near;
+pub mod shuffle;
+pub mod span;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,1 @@
+//! The one out-of-core primitive.
