@@ -5,5 +5,6 @@ pub mod io;
 pub mod near;
 pub mod shuffle;
 pub mod span;
+pub mod text;
 
 pub use error::{Error, ErrorKind, Result};
