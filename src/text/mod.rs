@@ -22,7 +22,7 @@ mod scan;
 mod unicode;
 
 pub use scan::tokenize;
-pub use unicode::{is_word, is_word_byte};
+pub use unicode::{fold, is_word};
 
 use crate::span::{ByteSpan, Span};
 

@@ -35,13 +35,6 @@ pub fn is_word(c: char) -> bool {
     matches!(class(c), Class::Word | Class::Single | Class::Mark)
 }
 
-/// Whether a byte may belong to a token: ASCII letters and digits, and every byte of a multi-byte character.
-#[inline]
-#[must_use]
-pub fn is_word_byte(byte: u8) -> bool {
-    byte >= 0x80 || byte.is_ascii_alphanumeric()
-}
-
 fn is_single(c: char) -> bool {
     matches!(c,
         '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3005}'..='\u{3007}'
@@ -116,6 +109,16 @@ fn class_of(entry: u32) -> Class {
     }
 }
 
+/// The character that stands for `c` in the normalised view; the first one where it becomes several, none where it
+/// vanishes.
+#[must_use]
+pub fn fold(c: char) -> Option<char> {
+    match table().get(c as usize).and_then(|entry| char::from_u32(entry >> CLASS_BITS)) {
+        Some(folded) => Some(folded),
+        None => normalize(c.encode_utf8(&mut [0; 4])).chars().next(),
+    }
+}
+
 /// The hash of one word given in its original form. `scratch` is reused space.
 pub(super) fn hash_word(word: &str, scratch: &mut Vec<u8>) -> u64 {
     let table = table();
@@ -131,6 +134,11 @@ pub(super) fn hash_word(word: &str, scratch: &mut Vec<u8>) -> u64 {
         }
     }
     hash::word(scratch)
+}
+
+#[cfg(test)]
+pub(super) fn is_word_byte(byte: u8) -> bool {
+    byte >= 0x80 || byte.is_ascii_alphanumeric()
 }
 
 #[cfg(test)]

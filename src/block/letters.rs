@@ -1,0 +1,129 @@
+//! What is left of a text when recognition errors have broken its words? Its letters, in order.
+//!
+//! The letters of a document's tokens, one byte each, without anything between them: spaces put in or lost, broken
+//! hyphens and case make no difference, and a wrong letter spoils seven 7-grams instead of five words. A byte stands
+//! for a folded character; outside ASCII it is a hash of it, which is enough to align by.
+
+use crate::span::ByteSpan;
+use crate::text::fold;
+
+/// The letters of a stretch of tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// One byte per letter or digit.
+    pub codes: Vec<u8>,
+    /// The token each letter belongs to, ascending.
+    pub tokens: Vec<u32>,
+}
+
+impl Letters {
+    /// Replaces the content by the letters of `tokens`. `O(bytes)`.
+    pub fn read(&mut self, text: &str, tokens: &[ByteSpan]) {
+        self.codes.clear();
+        self.tokens.clear();
+        for (i, span) in (0u32..).zip(tokens) {
+            let word = &text[span.range()];
+            if word.is_ascii() {
+                self.codes.extend(word.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b | 0x20));
+            } else {
+                self.codes.extend(word.chars().filter_map(code));
+            }
+            self.tokens.resize(self.codes.len(), i);
+        }
+    }
+
+    /// How many letters there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+}
+
+fn code(c: char) -> Option<u8> {
+    let folded = fold(c)?;
+    if folded.is_ascii() {
+        return u8::try_from(folded).ok();
+    }
+    let spread = u32::from(folded).wrapping_mul(0x9E37_79B1) >> 25;
+    u8::try_from(spread | 0x80).ok()
+}
+
+/// How far two sequences of letters run along each other from their starts, errors allowed: the letters used of each
+/// where the alignment score (match 1, edit -1) is highest, given up once it falls 8 below that.
+///
+/// Banded: insertions and deletions may add up to [`BAND`]. `O(length x BAND)`.
+pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8> + Clone) -> (usize, usize) {
+    const WIDTH: usize = 2 * BAND + 1;
+    const WORST: i32 = i32::MIN / 2;
+    let text: Vec<u8> = text.collect();
+    let mut row = [WORST; WIDTH];
+    for (i, score) in row[BAND..].iter_mut().enumerate() {
+        *score = -i32::try_from(i).expect("a small band");
+    }
+    let (mut best, mut at) = (0, (0, 0));
+    for (t, wanted) in template.enumerate() {
+        let mut next = [WORST; WIDTH];
+        let mut top = WORST;
+        for d in 0..WIDTH {
+            // Column d of row t stands for `t + d - BAND` letters of the text used.
+            let Some(used) = (t + 1 + d).checked_sub(BAND) else { continue };
+            let equal = used.checked_sub(1).and_then(|i| text.get(i)).map(|&letter| letter == wanted);
+            let diagonal = equal.map_or(WORST, |equal| row[d] + if equal { 1 } else { -1 });
+            let skip_template = row.get(d + 1).map_or(WORST, |s| s - 1);
+            let skip_text = if d > 0 && used <= text.len() { next[d - 1] - 1 } else { WORST };
+            next[d] = diagonal.max(skip_template).max(skip_text);
+            top = top.max(next[d]);
+            if next[d] > best {
+                best = next[d];
+                at = (t + 1, used);
+            }
+        }
+        if top < best - 8 {
+            break;
+        }
+        row = next;
+    }
+    at
+}
+
+/// Most letters by which the two sides of an alignment may drift apart.
+pub const BAND: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Tokens, tokenize};
+
+    fn letters(text: &str) -> Letters {
+        let (mut tokens, mut letters) = (Tokens::default(), Letters::default());
+        tokenize(text, &mut tokens);
+        letters.read(text, &tokens.spans);
+        letters
+    }
+
+    #[test]
+    fn spacing_case_and_form_leave_no_trace() {
+        assert_eq!(letters("Neti quette, Für").codes, letters("NETIQUETTE ｆüｒ").codes.as_slice());
+        assert_eq!(letters("ab c").tokens, [0, 0, 1]);
+    }
+
+    fn extended(a: &str, b: &str) -> (usize, usize) {
+        extend(a.bytes(), b.bytes())
+    }
+
+    #[test]
+    fn extension_crosses_errors_and_stops_where_likeness_ends() {
+        assert_eq!(extended("abcdefghij", "abcdefghij"), (10, 10));
+        assert_eq!(extended("abcdefghijklmnop", "abcdXefghijklmnop"), (16, 17));
+        assert_eq!(extended("abcdefghijklmnop", "abcefghijkZmnop"), (16, 15));
+        assert_eq!(extended("abcdefghijklmnopqrstuvw", "abcdefgh0123456789012345"), (8, 8));
+        assert_eq!(extended("", "abc"), (0, 0));
+        assert_eq!(extended("abc", ""), (0, 0));
+    }
+}

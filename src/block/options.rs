@@ -1,0 +1,103 @@
+//! Every number of the block way, in one place.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How repeated blocks are found and judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// Strip every token run that repeats, exactly and whatever it is: no altered copies, no judgement.
+    pub exact: bool,
+    /// Tokens in a gram, the unit whose copies are counted.
+    pub gram_tokens: usize,
+    /// Grams in a winnowing window. Every repeat of `gram_tokens + window - 1` tokens is found.
+    pub window: usize,
+    /// Shortest block, in tokens.
+    pub min_tokens: u32,
+    /// Fewest copies of a block.
+    pub min_copies: u32,
+    /// Fewest documents with a block; 1 strips what only one document repeats.
+    pub min_documents: u32,
+    /// Which copy of a block stays.
+    pub keep: Keep,
+    /// What stays although it repeats.
+    pub protect: Vec<Protect>,
+}
+
+/// Which copy of a decided block stays in the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// None: boilerplate goes wherever it stands.
+    #[default]
+    None,
+    /// The first, in input order.
+    First,
+}
+
+/// Kinds of text that repeat and belong where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protect {
+    /// Passages between quotation marks.
+    Quotes,
+    /// Program code.
+    Code,
+    /// Passages that relatives share in the same order: sister laws, versions, translations.
+    Relatives,
+    /// A document's own refrains.
+    Refrains,
+}
+
+impl Protect {
+    /// All kinds, the default.
+    pub const ALL: [Self; 4] = [Self::Quotes, Self::Code, Self::Relatives, Self::Refrains];
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            exact: false,
+            gram_tokens: 5,
+            window: 8,
+            min_tokens: 8,
+            min_copies: 2,
+            min_documents: 1,
+            keep: Keep::None,
+            protect: Protect::ALL.to_vec(),
+        }
+    }
+}
+
+impl Options {
+    /// Says what makes no sense.
+    ///
+    /// # Errors
+    /// A usage error that names the option and its range.
+    pub fn check(&self) -> Result<()> {
+        let within = |name: &str, value: usize, low: usize, high: usize| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Error::usage(format!("{name} is {value}")).cure(format!("choose a value from {low} to {high}")))
+        };
+        within("gram-tokens", self.gram_tokens, 2, 64)?;
+        within("window", self.window, 1, 256)?;
+        within("min-tokens", self.min_tokens as usize, 1, 1_000_000)?;
+        within("min-copies", self.min_copies as usize, 2, 1_000_000_000)?;
+        within("min-documents", self.min_documents as usize, 1, 1_000_000_000)
+    }
+
+    /// The shortest repeat that is surely found, in tokens.
+    #[must_use]
+    pub fn guarantee_tokens(&self) -> usize {
+        self.gram_tokens + self.window - 1
+    }
+
+    /// Whether a kind of text is protected.
+    #[must_use]
+    pub fn protects(&self, kind: Protect) -> bool {
+        self.protect.contains(&kind)
+    }
+}
