@@ -1,1 +1,116 @@
-//! The one out-of-core primitive.
+//! The one out-of-core primitive: postings go in from many threads, and come back grouped by key, in total order.
+//!
+//! Everything that relates distant records (two documents that share a band key, two passages that share a seed) is a
+//! grouping of small fixed-size records, of which there may be far more than memory holds. This module does that
+//! grouping within a byte budget and knows nothing of what the postings mean.
+//!
+//! The idea is a distribution by the top bits of the key, then a sort of each part. Postings are scattered
+//! into partitions ([`Shuffle`], `scatter`); when the budget is used up the biggest partition is sorted and written as a
+//! run (`run`); a finished [`Partition`] is sorted in memory if it fits, else its runs are merged (`sort`, `merge`,
+//! `group`). "In memory" is the case where nothing was spilled: the path is the same.
+//!
+//! Bounds, for `n` postings of `s` bytes:
+//!
+//! - memory: the budget while pushing, with the scatters' buffers (`budget`); then what is left of it plus what the
+//!   caller allows each open partition. On top of it come one block of at most 64 KiB for a thread that
+//!   spills, and 40 bytes for each chunk merged. A budget under 4 KiB counts as 4 KiB.
+//! - time: linear for keys that are spread over their range; `n log n` inside one key.
+//! - disk: nothing if `n s` is within the budget, else `n` encoded postings, once; again for each further round of
+//!   merging (more than 64 runs in a partition that does not fit) and for a group too long for the budget.
+//! - files: at most 65 open for each open partition, one for each spilling thread; one on disk for each run.
+//! - order: by `Ord`, whatever the threads, the order of arrival and the budget: equal postings are identical.
+//!
+//! Sources: the distribute-then-sort plan is that of the external distribution sort (Knuth, *The Art of Computer
+//! Programming* 3, 5.4), the software write-combining of the scatter that of radix joins (Balkesen, Teubner, Alonso,
+//! Özsu, *Main-Memory Hash Joins on Multi-Core CPUs*, 2013).
+//!
+//! ```
+//! use descale::shuffle::{Options, Posting, Shuffle, SpillArea};
+//! use std::sync::Arc;
+//!
+//! #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+//! struct Band { key: u64, document: u32 }
+//!
+//! impl Posting for Band {
+//!     const BYTES: usize = 12;
+//!     fn key(&self) -> u64 { self.key }
+//!     fn encode(&self, out: &mut [u8]) {
+//!         out[..8].copy_from_slice(&self.key.to_le_bytes());
+//!         out[8..].copy_from_slice(&self.document.to_le_bytes());
+//!     }
+//!     fn decode(bytes: &[u8]) -> Self {
+//!         let (key, document) = bytes.split_at(8);
+//!         Band {
+//!             key: u64::from_le_bytes(key.try_into().expect("eight bytes")),
+//!             document: u32::from_le_bytes(document.try_into().expect("four bytes")),
+//!         }
+//!     }
+//! }
+//!
+//! let area = Arc::new(SpillArea::new(None)?);
+//! let shuffle = Shuffle::new(&area, Options { budget_bytes: 1 << 20, key_bits: 64 })?;
+//! let mut scatter = shuffle.scatter();
+//! for (key, document) in [(9, 1), (3, 2), (9, 0)] {
+//!     scatter.push(Band { key, document })?;
+//! }
+//! drop(scatter);
+//! let mut seen = Vec::new();
+//! for partition in shuffle.finish()? {
+//!     let mut groups = partition.open(1 << 20)?;
+//!     while let Some(mut group) = groups.next_group()? {
+//!         group.for_each(|band| {
+//!             seen.push((band.key, band.document));
+//!             Ok(())
+//!         })?;
+//!     }
+//! }
+//! assert_eq!(seen, [(3, 2), (9, 0), (9, 1)]);
+//! # Ok::<(), descale::Error>(())
+//! ```
+
+mod area;
+mod budget;
+mod group;
+mod merge;
+mod run;
+mod scatter;
+mod sort;
+
+pub use area::SpillArea;
+pub use group::{Group, Groups, Partition};
+pub use scatter::{Scatter, Shuffle};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is shuffled: a small record of fixed size with a key.
+///
+/// `Ord` must order by [`key`](Self::key) first and be total over all fields: postings that compare equal are
+/// identical. Derive it on a struct whose first field is the key.
+pub trait Posting: Copy + Ord + Send + Sync + 'static {
+    /// Size on disk; at least 1.
+    const BYTES: usize;
+    /// What is grouped by.
+    fn key(&self) -> u64;
+    /// Writes exactly [`BYTES`](Self::BYTES) bytes.
+    fn encode(&self, out: &mut [u8]);
+    /// Reads back what [`encode`](Self::encode) wrote.
+    fn decode(bytes: &[u8]) -> Self;
+}
+
+/// What a [`Shuffle`] must know in advance.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of memory for postings that are not spilled yet.
+    pub budget_bytes: usize,
+    /// Keys are below `2^key_bits`: 64 for hashes, fewer for dense numbers. Too many bits cost evenness, and
+    /// so time; too few are an error.
+    pub key_bits: u32,
+}
+
+/// Locks; a thread that panicked leaves nothing half-done that matters, since the panic ends the job.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! The way out: a partition's postings, sorted, a group at a time.
+//!
+//! A partition that fits the budget it is opened with is gathered into one slice and sorted there, runs and all; its
+//! groups are pieces of that slice. A bigger one is streamed: the chunks still in memory are sorted where they lie,
+//! and merged with the runs. Of a streamed group as much as fits is held; a longer one is written to a run of its own,
+//! so that it can be read as often as the caller likes, once to count and once to act on the count.
+//!
+//! Of the budget a streamed partition gives half to the blocks of the runs it reads, and a quarter to the group.
+//! Open files: 64 runs and one spooled group, for every partition that is open.
+
+use super::Posting;
+use super::area::SpillArea;
+use super::budget::FLOOR_BYTES;
+use super::merge::{MAX_FAN_IN, Merge, reduce};
+use super::run::{Run, RunReader, RunWriter};
+use super::sort::sort;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// The postings of a range of keys, in no order yet.
+#[derive(Debug)]
+pub struct Partition<P> {
+    area: Arc<SpillArea>,
+    chunks: Vec<Vec<P>>,
+    runs: Vec<Run>,
+    len: u64,
+    /// The keys agree above this many bits.
+    bits: u32,
+    /// Postings in a block of a run.
+    block: usize,
+}
+
+impl<P: Posting> Partition<P> {
+    pub(super) fn new(area: &Arc<SpillArea>, chunks: Vec<Vec<P>>, runs: Vec<Run>, bits: u32, block: usize) -> Self {
+        let in_memory: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let len = in_memory + runs.iter().map(Run::len).sum::<u64>();
+        Self { area: Arc::clone(area), chunks, runs, len, bits, block }
+    }
+
+    /// How many postings it holds.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a partition without postings is not handed out")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Sorts it within `budget_bytes` more than it holds already (under 4 KiB counts as 4 KiB).
+    ///
+    /// # Errors
+    /// A resource error when a run cannot be read or written, or is corrupt.
+    pub fn open(self, budget_bytes: usize) -> Result<Groups<P>> {
+        let budget_bytes = budget_bytes.max(FLOOR_BYTES);
+        // One byte a posting for the tables of the sort.
+        let fits = usize::try_from(self.len).is_ok_and(|len| len <= budget_bytes / (size_of::<P>() + 1));
+        let state = if fits { State::Sorted(self.gather()?, 0) } else { State::Streamed(self.stream(budget_bytes)?) };
+        Ok(Groups { state, failed: false })
+    }
+
+    fn gather(self) -> Result<Vec<P>> {
+        let mut postings = Vec::with_capacity(usize::try_from(self.len).expect("it fits the budget"));
+        for chunk in self.chunks {
+            postings.extend_from_slice(&chunk);
+        }
+        for run in self.runs {
+            for posting in run.read()? {
+                postings.push(posting?);
+            }
+        }
+        sort(&mut postings, self.bits);
+        Ok(postings)
+    }
+
+    fn stream(mut self, budget_bytes: usize) -> Result<Streamed<P>> {
+        let block_bytes = self.block * P::BYTES;
+        let fan_in = (budget_bytes / 2 / block_bytes).clamp(2, MAX_FAN_IN);
+        reduce::<P>(&mut self.runs, fan_in, &self.area, self.block)?;
+        let mut streams = Vec::with_capacity(self.chunks.len() + self.runs.len());
+        for mut chunk in self.chunks {
+            sort(&mut chunk, self.bits);
+            streams.push(Stream::Memory(chunk.into_iter()));
+        }
+        for run in self.runs {
+            streams.push(Stream::Disk(run.read()?, run));
+        }
+        let held = Vec::with_capacity((budget_bytes / 4 / size_of::<P>().max(1)).max(1));
+        Ok(Streamed { area: self.area, merge: Merge::new(streams)?, held, spooled: None, block: self.block })
+    }
+}
+
+/// A sorted piece of a partition; a run is kept until it was read.
+#[derive(Debug)]
+enum Stream<P> {
+    Memory(std::vec::IntoIter<P>),
+    Disk(RunReader<P>, #[expect(dead_code, reason = "removes the file when dropped")] Run),
+}
+
+impl<P: Posting> Iterator for Stream<P> {
+    type Item = Result<P>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<P>> {
+        match self {
+            Self::Memory(postings) => postings.next().map(Ok),
+            Self::Disk(reader, _) => reader.next(),
+        }
+    }
+}
+
+/// The groups of a partition, in the order of their keys.
+#[derive(Debug)]
+pub struct Groups<P> {
+    state: State<P>,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum State<P> {
+    /// All postings, and where the next group starts.
+    Sorted(Vec<P>, usize),
+    Streamed(Streamed<P>),
+}
+
+impl<P: Posting> Groups<P> {
+    /// The next group, or `None` after the last. A slice costs nothing, a streamed group `log2` of the streams merged
+    /// a posting.
+    ///
+    /// # Errors
+    /// A resource error when a run cannot be read or written, or is corrupt; every later call fails as well.
+    pub fn next_group(&mut self) -> Result<Option<Group<'_, P>>> {
+        if self.failed {
+            return Err(Error::resource("an earlier read of spilled postings failed, postings are missing"));
+        }
+        let body = match &mut self.state {
+            State::Sorted(postings, at) => next_slice(postings, at),
+            State::Streamed(streamed) => {
+                self.failed = true;
+                let body = streamed.next_body()?;
+                self.failed = false;
+                body
+            }
+        };
+        Ok(body.map(|(key, body)| Group { key, body }))
+    }
+}
+
+type KeyAndBody<'a, P> = Option<(u64, Body<'a, P>)>;
+
+fn next_slice<'a, P: Posting>(postings: &'a [P], at: &mut usize) -> KeyAndBody<'a, P> {
+    let rest = &postings[*at..];
+    let key = rest.first()?.key();
+    let len = rest.iter().position(|posting| posting.key() != key).unwrap_or(rest.len());
+    *at += len;
+    Some((key, Body::Held(&rest[..len])))
+}
+
+#[derive(Debug)]
+struct Streamed<P> {
+    area: Arc<SpillArea>,
+    merge: Merge<P, Stream<P>>,
+    /// The group at hand, if it is short; never grows beyond the capacity it was made with.
+    held: Vec<P>,
+    /// The group at hand, if it is long.
+    spooled: Option<Run>,
+    block: usize,
+}
+
+impl<P: Posting> Streamed<P> {
+    fn next_body(&mut self) -> Result<KeyAndBody<'_, P>> {
+        self.held.clear();
+        self.spooled = None;
+        let Some(first) = self.merge.peek() else { return Ok(None) };
+        let key = first.key();
+        while let Some(posting) = self.pop(key)? {
+            if self.held.len() == self.held.capacity() {
+                let run = self.spool(posting)?;
+                return Ok(Some((key, Body::Spooled(self.spooled.insert(run)))));
+            }
+            self.held.push(posting);
+        }
+        Ok(Some((key, Body::Held(&self.held))))
+    }
+
+    /// Writes what is held, `next` and the rest of their group as a run.
+    fn spool(&mut self, next: P) -> Result<Run> {
+        let mut writer = RunWriter::create(&self.area, self.block)?;
+        for posting in &self.held {
+            writer.push(posting)?;
+        }
+        writer.push(&next)?;
+        while let Some(posting) = self.pop(next.key())? {
+            writer.push(&posting)?;
+        }
+        writer.finish()
+    }
+
+    #[inline]
+    fn pop(&mut self, key: u64) -> Result<Option<P>> {
+        if self.merge.peek().is_some_and(|posting| posting.key() == key) { self.merge.pop() } else { Ok(None) }
+    }
+}
+
+/// All postings of one key, in order.
+#[derive(Debug)]
+pub struct Group<'a, P> {
+    key: u64,
+    body: Body<'a, P>,
+}
+
+#[derive(Debug)]
+enum Body<'a, P> {
+    Held(&'a [P]),
+    Spooled(&'a Run),
+}
+
+impl<P: Posting> Group<'_, P> {
+    /// What its postings share.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// How many postings it has; at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a group without postings does not exist")]
+    pub fn len(&self) -> u64 {
+        match self.body {
+            Body::Held(postings) => postings.len() as u64,
+            Body::Spooled(run) => run.len(),
+        }
+    }
+
+    /// Calls `f` with every posting in order. May be called again: a group too long for the budget is read from disk
+    /// each time.
+    ///
+    /// # Errors
+    /// What `f` returns, at once; a resource error when a spooled group cannot be read or is corrupt.
+    pub fn for_each(&mut self, mut f: impl FnMut(&P) -> Result<()>) -> Result<()> {
+        match self.body {
+            Body::Held(postings) => postings.iter().try_for_each(f),
+            Body::Spooled(run) => run.read()?.try_for_each(|posting| f(&posting?)),
+        }
+    }
+
+    /// The postings, where they are in memory.
+    #[must_use]
+    pub fn as_slice(&self) -> Option<&[P]> {
+        match self.body {
+            Body::Held(postings) => Some(postings),
+            Body::Spooled(_) => None,
+        }
+    }
+}
