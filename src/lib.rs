@@ -3,6 +3,7 @@ pub mod error;
 pub mod hash;
 pub mod io;
 pub mod near;
+pub mod record;
 pub mod shuffle;
 pub mod span;
 
