@@ -267,3 +267,103 @@ pub(super) fn rows<'a>(part: &'a Part, bytes: &'a [u8]) -> impl Iterator<Item = 
         row
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fs;
+
+    fn folder_of(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Inputs) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let inputs = Inputs::resolve(&[folder.path().to_str().unwrap().into()]).unwrap();
+        (folder, inputs)
+    }
+
+    fn read_all(inputs: &Inputs, options: ReadOptions) -> Result<Vec<Chunk>> {
+        let mut source = Chunks::new(inputs, options);
+        std::iter::from_fn(|| source.next_chunk(vec![7; 3]).transpose()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn chunks_hold_every_byte_and_row_in_order(
+            files in proptest::collection::vec("[ab\n]{0,40}", 1..6),
+            text in "[ab\n]{0,30}",
+            chunk_bytes in 1usize..300,
+        ) {
+            let names: Vec<String> = (0..files.len()).map(|i| format!("{i}.jsonl")).collect();
+            let mut all: Vec<(&str, &[u8])> =
+                names.iter().zip(&files).map(|(n, f)| (n.as_str(), f.as_bytes())).collect();
+            all.push(("z.txt", text.as_bytes()));
+            let (_folder, inputs) = folder_of(&all);
+            let options = ReadOptions { chunk_bytes, ..ReadOptions::default() };
+            let chunks = read_all(&inputs, options).unwrap();
+
+            let (mut contents, mut rows, mut doc) = (vec![Vec::new(); all.len()], vec![0; all.len()], 0);
+            for (chunk, number) in chunks.iter().zip(0..) {
+                prop_assert_eq!((chunk.number, chunk.first_doc()), (number, doc));
+                let mut end = 0;
+                for part in &chunk.parts {
+                    let file = part.input.index as usize;
+                    let bytes = &chunk.bytes[part.range.clone()];
+                    prop_assert_eq!((part.range.start, part.first_doc, part.first_row), (end, doc, rows[file]));
+                    prop_assert!(part.ends || bytes.ends_with(b"\n"));
+                    let seen: Vec<Row<'_>> = super::rows(part, bytes).collect();
+                    prop_assert_eq!(seen.iter().map(|r| r.raw).collect::<Vec<_>>().concat(), bytes);
+                    prop_assert_eq!(seen.len(), part.rows as usize);
+                    contents[file].extend_from_slice(bytes);
+                    rows[file] += u64::from(part.rows);
+                    doc += part.rows;
+                    end = part.range.end;
+                }
+                prop_assert_eq!(end, chunk.bytes.len());
+            }
+            for (((_, bytes), content), rows) in all.iter().zip(&contents).zip(&rows) {
+                prop_assert_eq!(content, bytes);
+                let text = std::str::from_utf8(bytes).unwrap();
+                prop_assert!(*rows == text.split_inclusive('\n').count() as u64 || *rows == 1);
+            }
+            prop_assert_eq!(chunks.iter().map(|c| c.disk_bytes).sum::<u64>(), inputs.total_bytes());
+        }
+    }
+
+    #[test]
+    fn a_row_without_end_is_refused() {
+        let (_folder, inputs) =
+            folder_of(&[("a.jsonl", b"{}\n{\"text\":\"0123456789012345678901234567890123456789\"}\n")]);
+        let options = ReadOptions { chunk_bytes: 8, max_record_bytes: 16 };
+        let error = read_all(&inputs, options).unwrap_err().to_string();
+        assert!(error.contains("a.jsonl:2: a record is longer than 16 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_changes_is_noticed() {
+        let (folder, inputs) = folder_of(&[("a.jsonl", b"{}\n")]);
+        fs::write(folder.path().join("a.jsonl"), "{}\n{}\n").unwrap();
+        let error = read_all(&inputs, ReadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Resource);
+    }
+
+    #[test]
+    fn one_file_can_be_read_again() {
+        let (_folder, inputs) = folder_of(&[("a.jsonl", b"1\n2\n"), ("b.jsonl", b"3\n4\n")]);
+        let mut source = Chunks::file(&inputs.files()[1], 2, ReadOptions::default());
+        let chunk = source.next_chunk(Vec::new()).unwrap().unwrap();
+        assert_eq!((chunk.bytes.as_slice(), chunk.first_doc(), chunk.rows()), (&b"3\n4\n"[..], 2, 2));
+        assert!(source.next_chunk(Vec::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn too_many_rows_are_refused() {
+        let (_folder, inputs) = folder_of(&[("a.jsonl", b"1\n2\n")]);
+        let mut source = Chunks::file(&inputs.files()[0], u32::MAX - 2, ReadOptions::default());
+        assert!(source.next_chunk(Vec::new()).is_ok());
+        let mut source = Chunks::file(&inputs.files()[0], u32::MAX - 1, ReadOptions::default());
+        assert!(source.next_chunk(Vec::new()).unwrap_err().to_string().contains("shards"));
+    }
+}

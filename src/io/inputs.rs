@@ -331,3 +331,106 @@ fn collision(found: &[Found]) -> Option<usize> {
     let above = |name: &str| name.match_indices('/').any(|(at, _)| names.contains(&name[..at]));
     found.iter().position(|f| above(&f.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder with these files, empty.
+    fn tree(names: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        root
+    }
+
+    fn resolve(root: &tempfile::TempDir, patterns: &[&str]) -> Result<Inputs> {
+        let patterns: Vec<String> = patterns.iter().map(|p| root.path().join(p).to_str().unwrap().to_owned()).collect();
+        Inputs::resolve(&patterns)
+    }
+
+    fn names(inputs: &Inputs) -> Vec<&str> {
+        inputs.files().iter().map(|f| f.name.as_str()).collect()
+    }
+
+    #[test]
+    fn formats_are_told_by_name() {
+        use Compression::{Gzip, None as Plain, Zstd};
+        assert_eq!(Format::of("a.jsonl"), Some((Format::JsonLines, Plain)));
+        assert_eq!(Format::of("a.NDJSON.GZ"), Some((Format::JsonLines, Gzip)));
+        assert_eq!(Format::of("b/a.md.zst"), Some((Format::Text, Zstd)));
+        for name in ["a.csv", "a", "a.gz", "jsonl", "a.jsonl.bz2", ""] {
+            assert_eq!(Format::of(name), Option::None, "{name}");
+        }
+    }
+
+    #[test]
+    fn folders_are_walked_in_path_order_without_hidden_names() {
+        let root = tree(&["d/b.jsonl", "d/a/z.txt", "d/a.txt", "d/.git/x.txt", "d/.y.txt", "d/c.csv", "d/a/README"]);
+        let inputs = resolve(&root, &["d"]).unwrap();
+        assert_eq!(names(&inputs), ["a/z.txt", "a.txt", "b.jsonl"]);
+        assert_eq!(inputs.skipped_files(), 2);
+    }
+
+    #[test]
+    fn patterns_keep_their_order_and_a_file_is_read_once() {
+        let root = tree(&["d/a.txt", "d/b.txt", "d/c.txt"]);
+        let inputs = resolve(&root, &["d/b.txt", "d/*.txt", "d"]).unwrap();
+        assert_eq!((names(&inputs), inputs.repeated_files()), (vec!["b.txt", "a.txt", "c.txt"], 4));
+        assert!(inputs.files().iter().zip(0..).all(|(f, i)| f.index == i));
+    }
+
+    #[test]
+    fn globs_match_files_and_folders() {
+        let root = tree(&["d/x1/a.txt", "d/x2/b.txt", "d/y/c.txt", "d/y/deep/d.jsonl", "d/y/e.csv"]);
+        assert_eq!(names(&resolve(&root, &["d/x*"]).unwrap()), ["a.txt", "b.txt"]);
+        assert_eq!(names(&resolve(&root, &["d/**/*.{txt,jsonl}"]).unwrap()), ["a.txt", "b.txt", "c.txt", "d.jsonl"]);
+        assert_eq!(names(&resolve(&root, &["d/y/*"]).unwrap()), ["c.txt", "d.jsonl"]);
+        for nothing in ["d/*.txt", "none/*.txt", "d/y/*.csv", "d/[.txt"] {
+            assert_eq!(resolve(&root, &[nothing]).unwrap_err().kind(), crate::ErrorKind::Usage, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn equal_names_are_told_apart_by_their_folders() {
+        let root = tree(&["p/2024/a.txt", "p/2025/a.txt", "p/b.txt"]);
+        let inputs = resolve(&root, &["p/*/a.txt", "p/b.txt"]).unwrap();
+        assert_eq!(names(&inputs), ["2024/a.txt", "2025/a.txt", "b.txt"]);
+        let root = tree(&["one/x.txt", "two/x.txt/y.txt"]);
+        assert_eq!(names(&resolve(&root, &["one", "two"]).unwrap()), ["one/x.txt", "two/x.txt/y.txt"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let root = tree(&["a.csv", "empty/.hidden.txt", "d[1].txt"]);
+        for (pattern, says) in [
+            ("a.csv", "unknown file extension"),
+            ("empty", "nothing to read"),
+            ("none.txt", "no such file"),
+            ("-", "save it first"),
+        ] {
+            let error = if pattern == "-" { Inputs::resolve(&["-".into()]) } else { resolve(&root, &[pattern]) };
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Usage);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        assert!(Inputs::resolve(&[]).is_err());
+        assert_eq!(names(&resolve(&root, &["d[1].txt"]).unwrap()), ["d[1].txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_loops_are_cut() {
+        use std::os::unix::fs::symlink;
+        let root = tree(&["d/a.txt", "blobs/0f3a"]);
+        symlink(root.path().join("d"), root.path().join("d/loop")).unwrap();
+        symlink(root.path().join("blobs/0f3a"), root.path().join("d/b.jsonl")).unwrap();
+        assert_eq!(names(&resolve(&root, &["d"]).unwrap()), ["a.txt", "b.jsonl"]);
+        symlink(root.path().join("gone"), root.path().join("d/c.txt")).unwrap();
+        assert_eq!(resolve(&root, &["d"]).unwrap_err().kind(), crate::ErrorKind::Resource);
+    }
+}

@@ -279,3 +279,134 @@ impl<'a> Scan<'a> {
 fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |found, &b| found | (b < b' '))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::json_string::unescape;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use serde::Deserialize;
+
+    /// What serde_json makes of a line: the same contract, found by other means.
+    #[derive(Deserialize)]
+    struct Oracle {
+        text: String,
+    }
+
+    /// The text of a line, by this scanner; `None` where the line is refused.
+    fn text(line: &str) -> Option<String> {
+        let mut texts = Vec::new();
+        let mut keys_sound = true;
+        object(line, 0, |key, value| {
+            // A lone surrogate in a key is no matter of this scanner, but the oracle refuses it.
+            keys_sound &= unescape(key.raw, &mut String::new()).is_ok();
+            if key.raw == "text" {
+                texts.push(value);
+            }
+        })
+        .ok()
+        .filter(|()| keys_sound)?;
+        let [Value::String { range, escaped }] = &texts[..] else { return None };
+        let mut text = String::new();
+        unescape(&line[range.clone()], &mut text).ok()?;
+        assert_eq!(*escaped, line[range.clone()].contains('\\'));
+        Some(text)
+    }
+
+    fn same_as_oracle(line: &str) -> std::result::Result<(), TestCaseError> {
+        // It would take an array for a struct, too.
+        let oracle =
+            serde_json::from_str::<Oracle>(line).ok().filter(|_| line.trim_start().starts_with('{')).map(|o| o.text);
+        prop_assert_eq!(text(line), oracle, "{}", line);
+        Ok(())
+    }
+
+    /// Lines of JSON tokens in any order: mostly broken, in every way tokens allow.
+    fn soup() -> impl Strategy<Value = String> {
+        const TOKENS: [&str; 27] = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"",
+            "\\",
+            " ",
+            "\"text\"",
+            "\"text\":",
+            "\"a\"",
+            "\"a\":1",
+            "\\n",
+            "\\u00e9",
+            "\\ud83d",
+            "\\ude00",
+            "\\u00",
+            "-",
+            "0",
+            "12",
+            ".5",
+            "e+1",
+            "true",
+            "null",
+            "é",
+            "\t",
+        ];
+        let inside = proptest::collection::vec(select(&TOKENS[..]), 0..7).prop_map(|t| t.concat());
+        prop_oneof![inside.clone(), inside.prop_map(|i| format!("{{\"text\":\"a\",\"b\":{i}}}"))]
+    }
+
+    /// A valid record.
+    fn record() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i32>().prop_map(Into::into),
+            any::<f32>().prop_map(Into::into),
+            "[\\x00-\\x{ff}漢😀]{0,6}".prop_map(Into::into),
+        ];
+        let value = leaf.prop_recursive(4, 12, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                proptest::collection::btree_map("[a-c\"\\\\]{0,2}", inner, 0..4).prop_map(|m| m.into_iter().collect()),
+            ]
+        });
+        (value, "[\\x00-\\x{ff}漢😀]{0,9}")
+            .prop_map(|(a, text)| serde_json::json!({ "a": a, "text": text }).to_string())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn token_soup_is_judged_as_serde_json_does(line in soup()) {
+            same_as_oracle(&line)?;
+        }
+
+        #[test]
+        fn records_and_their_mutants_are_judged_as_serde_json_does(
+            line in record(),
+            at in any::<Index>(),
+            with in select(&["", "\"", "\\", "{", "}", "]", ",", " ", "0", "\u{1}", "é"][..]),
+        ) {
+            prop_assert!(text(&line).is_some());
+            same_as_oracle(&line)?;
+            let borders: Vec<usize> = line.char_indices().map(|(i, _)| i).collect();
+            let at = at.index(borders.len());
+            let end = borders.get(at + 1).copied().unwrap_or(line.len());
+            same_as_oracle(&format!("{}{with}{}", &line[..borders[at]], &line[end..]))?;
+            same_as_oracle(&format!("{}{with}{}", &line[..end], &line[end..]))?;
+        }
+    }
+
+    #[test]
+    fn depth_neither_recurses_nor_costs() {
+        for open in ["[", "{\"a\":", "[{\"a\":["] {
+            let line = format!("{{\"x\":{}", open.repeat(1_000_000));
+            let error = object(&line, 0, |_, _| {}).unwrap_err();
+            assert_eq!(error.what, "nested deeper than 128 levels");
+            assert!(error.at < 1000);
+        }
+    }
+}
