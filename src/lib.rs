@@ -5,6 +5,7 @@ pub mod hash;
 pub mod io;
 pub mod near;
 pub mod plan;
+pub mod record;
 pub mod shuffle;
 pub mod span;
 pub mod text;

@@ -1,1 +1,35 @@
-//! Readers and writers of records, a file per format.
+//! The borders: records come in from files and leave as they came. No algorithm about text lives here.
+//!
+//! The way in: [`Inputs`] resolves files, folders and globs to a list in a fixed order, each file with its output
+//! name and [`Format`]. A [`Source`] ([`Chunks`]) reads them one after the other, decompressing, into [`Chunk`]s of
+//! about a MiB of whole rows: sequential and cheap. A [`Parser`] (one per thread) visits the records of a chunk.
+//!
+//! The way out: [`rewrite`] turns a chunk and what was decided about its documents into the bytes to write and what
+//! it took out; an [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore`] is the
+//! inverse.
+//!
+//! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
+
+mod chunk;
+mod compress;
+mod inputs;
+mod json_scan;
+mod json_string;
+mod jsonl;
+mod output;
+mod parse;
+mod restore;
+mod rewrite;
+mod staging;
+mod text_files;
+
+#[cfg(test)]
+mod tests;
+
+pub use chunk::{Chunk, Chunks, Part, ReadOptions, Source};
+pub use compress::Compression;
+pub use inputs::{Format, InputFile, Inputs};
+pub use output::{DataWriter, FileSink, JsonLines, OutDir};
+pub use parse::Parser;
+pub use restore::{restore, restore_folder};
+pub use rewrite::{OutPart, rewrite};

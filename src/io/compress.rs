@@ -1,0 +1,180 @@
+//! Compressed streams: which one a name asks for, reading it and writing it.
+//!
+//! Reading takes files of several gzip members or zstd frames; a truncated or corrupt one is an input error that
+//! names the file. Writing gives one member or frame, the same bytes for the same content: the gzip header bears no
+//! time and no name. One frame, not one per chunk, because common zstd readers stop after the first.
+
+use crate::error::{Error, Result};
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+/// Bytes asked of the system at once.
+const BUFFER_BYTES: usize = 128 << 10;
+/// zstd's own default: frames that need a window over 128 MiB are refused, so that memory stays bounded.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// The level of the gzip command.
+const GZIP_LEVEL: u32 = 6;
+/// The level of the zstd command.
+const ZSTD_LEVEL: i32 = 3;
+
+/// How a file is compressed, told by the last extension of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, one or more members (`.gz`).
+    Gzip,
+    /// Zstandard, one or more frames (`.zst`).
+    Zstd,
+}
+
+impl Compression {
+    /// Splits a lower-cased file name into what is left of it and its compression.
+    pub(crate) fn split(name: &str) -> (&str, Self) {
+        if let Some(stem) = name.strip_suffix(".gz") {
+            (stem, Self::Gzip)
+        } else if let Some(stem) = name.strip_suffix(".zst") {
+            (stem, Self::Zstd)
+        } else {
+            (name, Self::None)
+        }
+    }
+}
+
+/// Counts what is read from the file itself.
+pub(crate) struct Counted {
+    file: File,
+    bytes: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// The decompressed content of a file.
+pub(crate) enum Reader {
+    Plain(Counted),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Counted>>>),
+}
+
+impl Reader {
+    /// Opens a file. An empty file is empty content, whatever its name says.
+    pub(crate) fn open(path: &Path, compression: Compression) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let empty = file.metadata().map_err(|e| Error::io("open", path, e))?.len() == 0;
+        let counted = Counted { file, bytes: 0 };
+        if empty || compression == Compression::None {
+            return Ok(Self::Plain(counted));
+        }
+        let buffered = BufReader::with_capacity(BUFFER_BYTES, counted);
+        if compression == Compression::Gzip {
+            return Ok(Self::Gzip(Box::new(MultiGzDecoder::new(buffered))));
+        }
+        let mut decoder = zstd::Decoder::with_buffer(buffered).map_err(|e| Error::io("open", path, e))?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|e| Error::io("open", path, e))?;
+        Ok(Self::Zstd(Box::new(decoder)))
+    }
+
+    /// Bytes of the file read so far, as they lie on disk.
+    pub(crate) fn consumed(&self) -> u64 {
+        match self {
+            Self::Plain(r) => r.bytes,
+            Self::Gzip(r) => r.get_ref().get_ref().bytes,
+            Self::Zstd(r) => r.get_ref().get_ref().bytes,
+        }
+    }
+
+    /// Appends up to `limit` bytes to `into`; 0 means the end.
+    ///
+    /// # Errors
+    /// `Input` where the archive is broken, `Resource` where the system cannot read.
+    pub(crate) fn fill(&mut self, into: &mut Vec<u8>, limit: usize, path: &Path) -> Result<usize> {
+        self.by_ref().take(limit as u64).read_to_end(into).map_err(|e| read_error(path, e))
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(r) => r.read(buffer),
+            Self::Gzip(r) => r.read(buffer),
+            Self::Zstd(r) => r.read(buffer),
+        }
+    }
+}
+
+/// Tells a broken archive (the decoder's complaint) from a failing disk (the system's).
+pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
+    if error.raw_os_error().is_some() {
+        return Error::io("read", path, error);
+    }
+    let (what, cure) = if error.kind() == io::ErrorKind::UnexpectedEof {
+        ("the compressed file is cut short".to_owned(), "fetch or copy it again; test it with `gzip -t` or `zstd -t`")
+    } else if error.to_string().contains("too much memory") {
+        (
+            "the zstd frame needs a window over 128 MiB".to_owned(),
+            "compress it again without --long, or with --long=27 at most",
+        )
+    } else {
+        (format!("the compressed file is broken: {error}"), "test it with `gzip -t` or `zstd -t`, and fetch it again")
+    };
+    Error::input(what).at(path).cure(cure)
+}
+
+/// Writes content compressed.
+pub(crate) enum Writer {
+    Plain(BufWriter<File>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
+    Zstd(Box<zstd::Encoder<'static, BufWriter<File>>>),
+}
+
+impl Writer {
+    pub(crate) fn new(file: File, compression: Compression) -> io::Result<Self> {
+        let out = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(match compression {
+            Compression::None => Self::Plain(out),
+            Compression::Gzip => Self::Gzip(Box::new(GzEncoder::new(out, flate2::Compression::new(GZIP_LEVEL)))),
+            Compression::Zstd => {
+                let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
+                encoder.include_checksum(true)?;
+                Self::Zstd(Box::new(encoder))
+            }
+        })
+    }
+
+    /// Ends the stream; everything has reached the system after it.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out,
+            Self::Gzip(out) => out.finish()?,
+            Self::Zstd(out) => out.finish()?,
+        }
+        .flush()
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(out) => out.write(bytes),
+            Self::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Gzip(out) => out.flush(),
+            Self::Zstd(out) => out.flush(),
+        }
+    }
+}

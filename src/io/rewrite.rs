@@ -1,0 +1,112 @@
+//! The second read: from a chunk and what was decided about its documents to the bytes that leave.
+//!
+//! Law: a kept row leaves byte for byte, whatever it holds (it is not even parsed); an edited one loses the raw bytes
+//! of its spans and nothing else changes, so escapes, key order, spacing and line endings stay. A dropped row goes
+//! with its line ending; a text file that is dropped is not written. `O(bytes)`.
+
+use super::chunk::{Chunk, Part, Row, rows};
+use super::inputs::{Format, InputFile};
+use super::json_string::raw_ranges;
+use super::parse::utf8;
+use super::{jsonl, text_files};
+use crate::error::{Error, Result};
+use crate::record::{Action, Change, Fields, Piece, Removed};
+use crate::span::ByteSpan;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a [`Part`] of a chunk became.
+#[derive(Clone, Debug)]
+pub struct OutPart {
+    /// The file it is from; the output has its name.
+    pub input: Arc<InputFile>,
+    /// Where its bytes lie in the output buffer.
+    pub range: Range<usize>,
+    /// Whether the file begins here.
+    pub begins: bool,
+    /// Whether the file ends here.
+    pub ends: bool,
+    /// Whether the file is not written at all: a text file that was dropped.
+    pub absent: bool,
+}
+
+/// Rewrites a chunk. `action` is asked for every row in order, blank and broken ones too; `out` is cleared and
+/// receives the rows that leave; `removed` is told of every row that differs, in order.
+///
+/// # Errors
+/// What `removed` returns. `Input` or `Resource` where an edited row cannot be read or its spans do not fit: then
+/// the file is not the one the plan was made from.
+pub fn rewrite<'p>(
+    chunk: &Chunk,
+    fields: &Fields,
+    mut action: impl FnMut(u32) -> Action<'p>,
+    out: &mut Vec<u8>,
+    removed: &mut dyn FnMut(Removed<'_>) -> Result<()>,
+) -> Result<Vec<OutPart>> {
+    out.clear();
+    let mut parts = Vec::with_capacity(chunk.parts.len());
+    for part in &chunk.parts {
+        let start = out.len();
+        let absent = rewrite_part(part, &chunk.bytes[part.range.clone()], fields, &mut action, out, removed)?;
+        let (input, begins) = (Arc::clone(&part.input), part.first_row == 0);
+        parts.push(OutPart { input, range: start..out.len(), begins, ends: part.ends, absent });
+    }
+    Ok(parts)
+}
+
+/// Rewrites a part; true where it is a text file that was dropped.
+fn rewrite_part<'p>(
+    part: &Part,
+    bytes: &[u8],
+    fields: &Fields,
+    action: &mut impl FnMut(u32) -> Action<'p>,
+    out: &mut Vec<u8>,
+    removed: &mut dyn FnMut(Removed<'_>) -> Result<()>,
+) -> Result<bool> {
+    let mut absent = false;
+    for row in rows(part, bytes) {
+        let change = match action(row.doc) {
+            Action::Keep => None,
+            Action::Drop => {
+                absent = part.input.format == Format::Text;
+                Some(Change::Dropped(row.raw.into()))
+            }
+            Action::Cut(spans) => cut(&row, spans, fields, out)?.map(Change::Cut),
+        };
+        match change {
+            None => out.extend_from_slice(row.raw),
+            Some(change) => removed(Removed { file: part.input.name.as_str().into(), row: row.number, change })?,
+        }
+    }
+    Ok(absent)
+}
+
+/// Writes the row without the spans and returns what was cut; `None`, and nothing written, where that is nothing.
+fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>) -> Result<Option<Vec<Piece<'a>>>> {
+    let line = utf8(row).map_err(|e| row.locate(e))?;
+    let (value, ranges) = match row.input.format {
+        Format::JsonLines => {
+            let value = jsonl::text_value(row, line, fields).map_err(|e| row.locate(e))?;
+            let ranges = raw_ranges(&line[value.clone()], spans);
+            (value, ranges)
+        }
+        Format::Text => (row.mark_bytes()..line.len(), text_files::ranges(&line[row.mark_bytes()..], spans)),
+    };
+    let ranges = ranges.map_err(|()| {
+        let error = Error::resource("a span ends after the text: the file is not the one the plan was made from");
+        row.locate(error).cure("run again when nobody writes the file")
+    })?;
+    if ranges.is_empty() {
+        return Ok(None);
+    }
+    let (start, mut rest) = (out.len(), 0);
+    let mut pieces = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let range = value.start + range.start..value.start + range.end;
+        out.extend_from_slice(&row.raw[rest..range.start]);
+        pieces.push(Piece { at: (out.len() - start) as u64, raw: row.raw[range.clone()].into() });
+        rest = range.end;
+    }
+    out.extend_from_slice(&row.raw[rest..]);
+    Ok(Some(pieces))
+}
