@@ -1,0 +1,122 @@
+//! What a user may set for near-duplicates: the one home of the numbers and of their checks.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// How alike is a duplicate, how surely it must be found, and who stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Two documents are near-duplicates if the exact Jaccard similarity of their shingle sets is at least this;
+    /// above 0, at most 1.
+    pub threshold: f64,
+    /// The probability with which a pair exactly at the threshold is found; above 0, below 1.
+    /// Pairs above the threshold are found more surely.
+    pub recall: f64,
+    /// Tokens a shingle; 1 to 64. Five words is what most published corpora used.
+    pub shingle_tokens: usize,
+    /// Seed of the sketches. Sketches of different seeds cannot be compared.
+    pub seed: u64,
+    /// Which document of a cluster stays.
+    pub keep: Keep,
+    /// If set: also drop a document if at least this share of its shingles lies inside a longer kept document
+    /// that comes before it in keep order (combine with [`Keep::Longest`] to make every longer one come before).
+    pub contain: Option<f64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threshold: 0.8, recall: 0.99, shingle_tokens: 5, seed: 1, keep: Keep::First, contain: None }
+    }
+}
+
+impl Options {
+    /// Widest shingle; beyond it a single changed word in a paragraph leaves nothing in common.
+    pub const MAX_SHINGLE_TOKENS: usize = 64;
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// Usage, naming the option and what it may be.
+    pub fn check(&self) -> Result<()> {
+        check_share("threshold", self.threshold)?;
+        if !(self.recall > 0.0 && self.recall < 1.0) {
+            return Err(Error::usage(format!("recall is {}, which no sketch can promise", self.recall))
+                .cure("give a number above 0 and below 1, such as 0.99"));
+        }
+        if !(1..=Self::MAX_SHINGLE_TOKENS).contains(&self.shingle_tokens) {
+            return Err(Error::usage(format!("a shingle cannot have {} tokens", self.shingle_tokens))
+                .cure(format!("give a number from 1 to {}; 5 suits most text", Self::MAX_SHINGLE_TOKENS)));
+        }
+        self.contain.map_or(Ok(()), |share| check_share("contain", share))
+    }
+}
+
+fn check_share(name: &str, share: f64) -> Result<()> {
+    if share > 0.0 && share <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{name} is {share}, which is not a share")).cure("give a number above 0 and up to 1"))
+}
+
+/// Which document of a cluster of near-duplicates stays. Ties go to the one that came first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Keep {
+    /// The first in input order.
+    #[default]
+    First,
+    /// The one with the most tokens.
+    Longest,
+    /// The one with the highest number in this field; documents without one come last.
+    Highest(String),
+}
+
+/// What [`Keep`] looks at in a document.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rank {
+    /// The document's number in input order.
+    pub doc: u32,
+    /// How many tokens it has.
+    pub tokens: u32,
+    /// The number in the field of [`Keep::Highest`]; NaN if it has none.
+    pub value: f64,
+}
+
+impl Keep {
+    /// Keep order: `Less` if `a` is to be kept rather than `b`. A total order; equal only for the same document.
+    #[must_use]
+    pub fn compare(&self, a: &Rank, b: &Rank) -> Ordering {
+        let preference = match self {
+            Keep::First => Ordering::Equal,
+            Keep::Longest => b.tokens.cmp(&a.tokens),
+            Keep::Highest(_) => compare_values(b.value, a.value),
+        };
+        preference.then(a.doc.cmp(&b.doc))
+    }
+}
+
+/// By value; NaN is below everything, the two zeros are equal.
+fn compare_values(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keep_order_is_total_and_puts_the_missing_value_last() {
+        let rank = |doc, tokens, value| Rank { doc, tokens, value };
+        let mut ranks = [rank(0, 5, f64::NAN), rank(1, 9, 2.0), rank(2, 9, 7.0), rank(3, 1, -0.0), rank(4, 2, 0.0)];
+        let mut order = |keep: &Keep| {
+            ranks.sort_by(|a, b| keep.compare(a, b));
+            ranks.map(|r| r.doc)
+        };
+        assert_eq!(order(&Keep::Longest), [1, 2, 0, 4, 3]);
+        assert_eq!(order(&Keep::Highest("score".into())), [2, 1, 3, 4, 0]);
+        assert_eq!(order(&Keep::First), [0, 1, 2, 3, 4]);
+    }
+}
