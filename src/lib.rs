@@ -1,8 +1,10 @@
 //! Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
+pub mod engine;
 pub mod error;
 pub mod hash;
 pub mod io;
 pub mod near;
+pub mod plan;
 pub mod shuffle;
 pub mod span;
 
