@@ -151,6 +151,15 @@ pub enum OnBadRecord {
     Skip,
 }
 
+impl fmt::Display for OnBadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Skip => "skip",
+        })
+    }
+}
+
 /// How near-duplicates are found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
@@ -232,6 +241,16 @@ pub enum KeepCopies {
     None,
     /// The first of each block, in input order.
     First,
+}
+
+impl fmt::Display for KeepCopies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::First => "first",
+        })
+    }
 }
 
 /// Which document of a cluster stays; ties go to the first in input order.
