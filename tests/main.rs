@@ -7,6 +7,8 @@
 //! Run all with `cargo test`, one module with `cargo test --test main cases`. After a wanted change of what the command
 //! prints, `TRYCMD=overwrite cargo test --test main cli` writes the new output into `tests/cmd`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures must fail")]
+
 mod cases;
 mod cli;
 mod tidy;

@@ -22,7 +22,7 @@ const MIN_DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 pub struct Options {
     /// What to do with the input.
     pub mode: Mode,
-    /// Files, folders, globs, or `-` for standard input; read in this order.
+    /// Files, folders or globs; read in this order.
     pub inputs: Vec<String>,
     /// The folder for the results. Only [`Mode::Scan`] and a dry run can go without.
     pub out: Option<PathBuf>,
@@ -79,7 +79,7 @@ impl Options {
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the option and a value that would do.
     pub fn check(&self) -> Result<()> {
         if self.inputs.is_empty() {
-            return Err(Error::usage("there is no input").cure("name files, folders, globs, or - for standard input"));
+            return Err(Error::usage("there is no input").cure("name files, folders or globs"));
         }
         if self.out.is_none() && self.mode != Mode::Scan && !self.dry_run {
             return Err(Error::usage("there is no output folder").cure("name one with --out, or ask for --dry-run"));
@@ -170,6 +170,8 @@ pub struct NearOptions {
     pub recall: f64,
     /// Tokens in a shingle.
     pub shingle_tokens: usize,
+    /// Seed of the sketches; another one draws other candidates below and around the threshold.
+    pub seed: u64,
     /// Which document of a cluster stays.
     pub keep: Keep,
     /// The share of a document's shingles that must lie in a larger document to drop it; `None` = not looked for.
@@ -178,7 +180,7 @@ pub struct NearOptions {
 
 impl Default for NearOptions {
     fn default() -> Self {
-        Self { threshold: 0.8, recall: 0.99, shingle_tokens: 5, keep: Keep::First, contain: None }
+        Self { threshold: 0.8, recall: 0.99, shingle_tokens: 5, seed: 1, keep: Keep::First, contain: None }
     }
 }
 
@@ -264,7 +266,7 @@ pub enum Keep {
     /// The one with the most tokens.
     Longest,
     /// The one with the highest number in this field; a record without it comes last.
-    Field(String),
+    Highest(String),
 }
 
 impl fmt::Display for Keep {
@@ -272,7 +274,7 @@ impl fmt::Display for Keep {
         match self {
             Self::First => f.write_str("first"),
             Self::Longest => f.write_str("longest"),
-            Self::Field(name) => write!(f, "field:{name}"),
+            Self::Highest(name) => write!(f, "field:{name}"),
         }
     }
 }
@@ -285,7 +287,7 @@ impl FromStr for Keep {
             "first" => Ok(Self::First),
             "longest" => Ok(Self::Longest),
             _ => match text.strip_prefix("field:") {
-                Some(name) if !name.is_empty() => Ok(Self::Field(name.into())),
+                Some(name) if !name.is_empty() => Ok(Self::Highest(name.into())),
                 _ => Err(Error::usage(format!("cannot keep by {text:?}")).cure("say first, longest or field:NAME")),
             },
         }
@@ -377,7 +379,7 @@ mod tests {
     #[test]
     fn options_survive_json() {
         let mut options = Options { mode: Mode::Strip, inputs: vec!["a".into()], ..Options::default() };
-        options.near.keep = Keep::Field("score".into());
+        options.near.keep = Keep::Highest("score".into());
         let text = serde_json::to_string(&options).unwrap();
         assert!(text.contains(r#""keep":"field:score""#) && text.contains(r#""text-field":"text""#), "{text}");
         assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);

@@ -1,4 +1,4 @@
-//! The lines of the files beside the data: plan, blocks, clusters, and what was removed.
+//! The lines of the files beside the data: plan, blocks, clusters. (`removed.jsonl` is the rewrite's: see `record`.)
 //!
 //! One JSON object a line, in input order (blocks and clusters: by id). Names are stable. Rows count from 1; byte
 //! spans are half-open and count UTF-8 bytes of the decoded text, so that a reader in any language can slice them.
@@ -140,37 +140,6 @@ pub struct Member {
     pub id: String,
     /// Similarity to the kept document, in `0..=1`; 1 for itself.
     pub similarity: f64,
-}
-
-/// A line of `removed.jsonl`: what one record lost. With the cleaned data it rebuilds the input byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RemovedLine {
-    /// The input file, as in the plan.
-    pub file: String,
-    /// The record's row in that file, from 1.
-    pub row: u64,
-    /// The record's id, as in the plan.
-    pub id: String,
-    /// The whole record as it stood in the file, line end included, when it was dropped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<String>,
-    /// The pieces that were cut out of it, ascending, when it was edited.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cuts: Vec<Cut>,
-}
-
-/// A piece that was cut out of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cut {
-    /// Where it stood: bytes from the start of the record as it was (in JSON lines these are escaped bytes).
-    pub at: u64,
-    /// What stood there, byte for byte.
-    pub removed: String,
-    /// What stands there now in its place, as the paragraph break; mostly empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub inserted: String,
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ pub(crate) struct Restore {
 
 #[derive(Args, Debug)]
 pub(crate) struct Common {
-    /// Files, folders, globs, or - for standard input; .jsonl, .txt and .md, plain, .gz or .zst
+    /// Files, folders or globs: .jsonl, .txt and .md, plain, .gz or .zst
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<String>,
 
@@ -191,6 +191,9 @@ struct Near {
     /// Tokens in a shingle
     #[arg(long, value_name = "N", default_value_t = defaults().near.shingle_tokens)]
     shingle_tokens: usize,
+    /// Seed of the sketches
+    #[arg(long, value_name = "N", default_value_t = defaults().near.seed)]
+    seed: u64,
     /// Which document of a cluster stays: first, longest, or field:NAME for the highest number in a field
     #[arg(long, value_name = "RULE", default_value_t = defaults().near.keep)]
     keep: Keep,
@@ -261,6 +264,7 @@ impl Near {
             threshold: self.threshold,
             recall: self.recall,
             shingle_tokens: self.shingle_tokens,
+            seed: self.seed,
             keep: self.keep.clone(),
             contain: self.contain,
         }
@@ -321,7 +325,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_library() {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
-                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-tokens 3 \
+                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-tokens 3 --seed 7 \
                     --keep field:score --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
                     --keep-copies first";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
@@ -329,7 +333,7 @@ mod tests {
             "mode": "clean", "inputs": ["a", "b"], "out": "o", "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
             "dry-run": true,
-            "near": {"threshold": 0.7, "recall": 0.9, "shingle-tokens": 3, "keep": "field:score", "contain": 0.9},
+            "near": {"threshold": 0.7, "recall": 0.9, "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
             "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first"},
         });
         assert_eq!(got, expected);
