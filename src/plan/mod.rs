@@ -1,3 +1,7 @@
-//! What follows from what was found: which documents go ([`crate::near`] decides that), and what is cut from the rest.
+//! What goes and what stays, as a value that can be printed, saved, reviewed and applied.
+//!
+//! [`lines`] are the rows of the outputs; [`strip`] turns blocks into clean cuts. Which documents go is decided by
+//! [`crate::near`].
 
+pub mod lines;
 pub mod strip;

@@ -1,2 +1,114 @@
-//! The command.
-fn main() {}
+//! The command: reads the arguments, calls the library, shows what came of it.
+//!
+//! Exit codes: 0 done, 1 a `--fail-if` condition held, 2 wrong usage or bad input, 3 the machine failed. A reader that
+//! closes the pipe early, as `head` does, is no failure.
+
+mod args;
+mod fail_if;
+mod show;
+
+use anyhow::{Context as _, Result, anyhow};
+use args::{Cli, Command, Common};
+use clap::{CommandFactory as _, Parser as _};
+use descale::ErrorKind;
+use descale::engine::{self, Options, Progress as _, Summary};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+const CONDITION_HELD: u8 = 1;
+const WRONG_INPUT: u8 = 2;
+const MACHINE_FAILED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    obey(&cli.command).unwrap_or_else(|error| blame(&error))
+}
+
+fn obey(command: &Command) -> Result<ExitCode> {
+    if let Some((options, common)) = command.run() {
+        return run(&options, common);
+    }
+    match command {
+        Command::Explain(args) => print(engine::explain(&args.dir, &args.ids)?.as_bytes())?,
+        Command::Restore(args) => restore(args)?,
+        Command::Completions { shell } => completions(*shell)?,
+        Command::Man { command } => manual(command.as_deref())?,
+        Command::Clean(_) | Command::Dedup(_) | Command::Strip(_) | Command::Scan(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(options: &Options, common: &Common) -> Result<ExitCode> {
+    let bar = show::Bar::new(common.quiet);
+    let result = engine::run(options, &bar);
+    bar.finish();
+    let summary = result?;
+    if common.json {
+        let mut json = serde_json::to_vec_pretty(&summary)?;
+        json.push(b'\n');
+        print(&json)?;
+    } else if !common.quiet {
+        show::text(&show::table(&summary));
+    }
+    Ok(gate(&summary, common))
+}
+
+/// Looks at the conditions; every one that holds is named.
+fn gate(summary: &Summary, common: &Common) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for condition in &common.fail_if {
+        if let Some(figure) = condition.holds(summary) {
+            show::note("failed", &format!("{condition} holds, it is {figure}"));
+            code = ExitCode::from(CONDITION_HELD);
+        }
+    }
+    code
+}
+
+fn restore(args: &args::Restore) -> Result<()> {
+    let bar = show::Bar::new(args.quiet);
+    let result = engine::restore(&args.dir, &args.to, &bar);
+    bar.finish();
+    let records = result?;
+    if !args.quiet {
+        show::text(&format!("{records} records restored to {}\n", args.to.display()));
+    }
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "descale", &mut script);
+    print(&script)
+}
+
+fn manual(name: Option<&str>) -> Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    if let Some(name) = name {
+        let known = command.find_subcommand(name).cloned();
+        command = known.ok_or_else(|| anyhow!("there is no command {name:?}\n  help: descale --help lists them"))?;
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    print(&page)
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Shows the error and picks the exit code.
+fn blame(error: &anyhow::Error) -> ExitCode {
+    let io_kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind = error.downcast_ref::<descale::Error>().map(descale::Error::kind);
+    if kind.is_none() && io_kind == Some(io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    show::note("error", &format!("{error:#}"));
+    ExitCode::from(match (kind, io_kind) {
+        (Some(ErrorKind::Usage | ErrorKind::Input), _) | (None, None) => WRONG_INPUT,
+        _ => MACHINE_FAILED,
+    })
+}

@@ -1,0 +1,359 @@
+//! What the command line may say, and how it becomes the library's options.
+//!
+//! Every default shown in the help comes from [`Options::default`]; nothing is decided twice. Checks that need more
+//! than one option are the library's ([`Options::check`]).
+
+use crate::fail_if::Condition;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use descale::engine::{BlockOptions, Keep, KeepCopies, Mode, NearOptions, OnBadRecord, Options};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  descale clean corpus/ --out cleaned            near-duplicates go, then repeated blocks
+  descale scan 'dump/*.jsonl.zst' --json         change nothing, say what would go
+  descale dedup a.jsonl b.jsonl --out unique --threshold 0.7 --keep longest
+  descale strip pages.jsonl --out stripped --site-field host
+  descale explain cleaned doc-17                 why was it dropped or changed?
+  descale restore cleaned --to corpus-again      the input, byte for byte
+
+Exit codes: 0 done, 1 a --fail-if condition held, 2 wrong usage or bad input, 3 the machine failed (disk, memory).
+Results go to standard output, progress and messages to standard error.";
+
+const CLEAN_EXAMPLES: &str = "\
+Examples:
+  descale clean corpus/ --out cleaned
+  descale clean corpus/ --out cleaned --memory 8G --threads 4 --text-field body
+  descale clean corpus/ --dry-run --fail-if 'duplicate-share>5%'";
+
+const DEDUP_EXAMPLES: &str = "\
+Examples:
+  descale dedup corpus/ --out unique
+  descale dedup corpus/ --out unique --threshold 0.7 --keep field:score
+  descale dedup corpus/ --out unique --contain 0.9";
+
+const STRIP_EXAMPLES: &str = "\
+Examples:
+  descale strip corpus/ --out stripped
+  descale strip corpus/ --out stripped --min-tokens 30 --min-copies 3
+  descale strip corpus/ --out stripped --exact --min-tokens 50";
+
+const SCAN_EXAMPLES: &str = "\
+Examples:
+  descale scan corpus/
+  descale scan corpus/ --out scanned             keep the plan, blocks and clusters
+  descale scan corpus/ --json --fail-if 'dropped>0'";
+
+/// Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
+#[derive(Debug, Parser)]
+#[command(name = "descale", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Drop near-duplicate documents, then strip repeated blocks from the rest
+    #[command(after_help = CLEAN_EXAMPLES)]
+    Clean(Both),
+    /// Drop near-duplicate documents only
+    #[command(after_help = DEDUP_EXAMPLES)]
+    Dedup(Dedup),
+    /// Strip repeated blocks only
+    #[command(after_help = STRIP_EXAMPLES)]
+    Strip(Strip),
+    /// Change nothing: say what would go, and why
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(Both),
+    /// Say why documents were dropped or changed, and how alike two of them are
+    Explain(Explain),
+    /// Rebuild the input from a result folder, byte for byte
+    Restore(Restore),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page
+    Man {
+        /// The command the page is about; without it, descale itself
+        command: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Both {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    near: Near,
+    #[command(flatten)]
+    block: Block,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dedup {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    near: Near,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Strip {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    block: Block,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The folder a run wrote with --out
+    pub(crate) dir: PathBuf,
+    /// One document, or two to compare
+    #[arg(required = true, num_args = 1..=2, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The folder a run wrote with --out
+    pub(crate) dir: PathBuf,
+    /// The folder for the rebuilt input; must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// Files, folders or globs: .jsonl, .txt and .md, plain, .gz or .zst
+    #[arg(required = true, value_name = "IN")]
+    inputs: Vec<String>,
+
+    /// The folder for the results
+    #[arg(long, short, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace a result folder that is already there
+    #[arg(long, help_heading = "Output")]
+    overwrite: bool,
+    /// Decide everything, write nothing
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
+    /// Print the summary as JSON to standard output
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Exit with 1 when this holds, as in 'dropped>0' or 'removed-share>=10%'; may be given more than once
+    #[arg(long, value_name = "CONDITION", help_heading = "Output")]
+    pub(crate) fail_if: Vec<Condition>,
+    /// Show no progress and no summary
+    #[arg(long, short, help_heading = "Output")]
+    pub(crate) quiet: bool,
+
+    /// The field that holds the text
+    #[arg(long, value_name = "NAME", default_value_t = defaults().text_field, help_heading = "Records")]
+    text_field: String,
+    /// The field that names a record; a record without it is called FILE:ROW
+    #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
+    id_field: String,
+    /// The field that groups records by site, as a host name
+    #[arg(long, value_name = "NAME", help_heading = "Records")]
+    site_field: Option<String>,
+    /// What to do with a record that cannot be read: stop, or leave it as it is and count it
+    #[arg(long, value_name = "ACTION", value_parser = on_bad_record(), default_value_t = defaults().on_bad_record, help_heading = "Records")]
+    on_bad_record: OnBadRecord,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, short = 'j', value_name = "N", help_heading = "Machine")]
+    threads: Option<usize>,
+    /// Memory to stay within, as in 512M or 64GiB [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = descale::engine::options::parse_size, help_heading = "Machine")]
+    memory: Option<u64>,
+    /// Where to spill what does not fit into memory [default: the output folder]
+    #[arg(long, value_name = "DIR", help_heading = "Machine")]
+    temp_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Near-duplicates")]
+struct Near {
+    /// Jaccard similarity of the shingles from which on two documents are near-duplicates
+    #[arg(long, value_name = "SHARE", default_value_t = defaults().near.threshold)]
+    threshold: f64,
+    /// Share of the pairs at the threshold that must be found
+    #[arg(long, value_name = "SHARE", default_value_t = defaults().near.recall)]
+    recall: f64,
+    /// Tokens in a shingle
+    #[arg(long, value_name = "N", default_value_t = defaults().near.shingle_tokens)]
+    shingle_tokens: usize,
+    /// Seed of the sketches
+    #[arg(long, value_name = "N", default_value_t = defaults().near.seed)]
+    seed: u64,
+    /// Which document of a cluster stays: first, longest, or field:NAME for the highest number in a field
+    #[arg(long, value_name = "RULE", default_value_t = defaults().near.keep)]
+    keep: Keep,
+    /// Also drop a document when this share of its shingles lies in a larger one
+    #[arg(long, value_name = "SHARE")]
+    contain: Option<f64>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Blocks")]
+struct Block {
+    /// Take out every repeated passage, boilerplate or not, and keep its first copy
+    #[arg(long)]
+    exact: bool,
+    /// Fewest tokens of a block
+    #[arg(long, value_name = "N", default_value_t = defaults().block.min_tokens)]
+    min_tokens: usize,
+    /// Fewest copies of a block that goes, within and across documents
+    #[arg(long, value_name = "N", default_value_t = defaults().block.min_copies)]
+    min_copies: usize,
+    /// Fewest documents that carry a block that goes
+    #[arg(long, value_name = "N", default_value_t = defaults().block.min_documents)]
+    min_documents: usize,
+    /// Which copies stay: auto keeps the first of a copied passage that is no boilerplate
+    #[arg(long, value_name = "RULE", value_parser = keep_copies(), default_value_t = defaults().block.keep_copies)]
+    keep_copies: KeepCopies,
+}
+
+impl Command {
+    /// The run this asks for; `None` for the commands that do not read a corpus.
+    pub(crate) fn run(&self) -> Option<(Options, &Common)> {
+        let (mode, common, near, block) = match self {
+            Self::Clean(args) => (Mode::Clean, &args.common, Some(&args.near), Some(&args.block)),
+            Self::Dedup(args) => (Mode::Dedup, &args.common, Some(&args.near), None),
+            Self::Strip(args) => (Mode::Strip, &args.common, None, Some(&args.block)),
+            Self::Scan(args) => (Mode::Scan, &args.common, Some(&args.near), Some(&args.block)),
+            _ => return None,
+        };
+        let near = near.map(Near::options).unwrap_or_default();
+        let block = block.map(Block::options).unwrap_or_default();
+        Some((Options { mode, near, block, ..common.options() }, common))
+    }
+}
+
+impl Common {
+    fn options(&self) -> Options {
+        let default = defaults();
+        Options {
+            inputs: self.inputs.clone(),
+            out: self.out.clone(),
+            text_field: self.text_field.clone(),
+            id_field: self.id_field.clone(),
+            site_field: self.site_field.clone(),
+            threads: self.threads.unwrap_or(default.threads),
+            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
+            temp_dir: self.temp_dir.clone(),
+            on_bad_record: self.on_bad_record,
+            overwrite: self.overwrite,
+            dry_run: self.dry_run,
+            ..default
+        }
+    }
+}
+
+impl Near {
+    fn options(&self) -> NearOptions {
+        NearOptions {
+            threshold: self.threshold,
+            recall: self.recall,
+            shingle_tokens: self.shingle_tokens,
+            seed: self.seed,
+            keep: self.keep.clone(),
+            contain: self.contain,
+        }
+    }
+}
+
+impl Block {
+    fn options(&self) -> BlockOptions {
+        BlockOptions {
+            exact: self.exact,
+            min_tokens: self.min_tokens,
+            min_copies: self.min_copies,
+            min_documents: self.min_documents,
+            keep_copies: self.keep_copies,
+        }
+    }
+}
+
+fn defaults() -> Options {
+    Options::default()
+}
+
+fn on_bad_record() -> impl TypedValueParser<Value = OnBadRecord> {
+    PossibleValuesParser::new(["stop", "skip"]).map(|name| match name.as_str() {
+        "skip" => OnBadRecord::Skip,
+        _ => OnBadRecord::Stop,
+    })
+}
+
+fn keep_copies() -> impl TypedValueParser<Value = KeepCopies> {
+    PossibleValuesParser::new(["auto", "none", "first"]).map(|name| match name.as_str() {
+        "none" => KeepCopies::None,
+        "first" => KeepCopies::First,
+        _ => KeepCopies::Auto,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn options(line: &str) -> Options {
+        Cli::try_parse_from(line.split(' ')).unwrap().command.run().unwrap().0
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_the_library_decides() {
+        let expected = Options { inputs: vec!["in".into()], out: Some("o".into()), ..Options::default() };
+        assert_eq!(options("descale clean in --out o"), expected);
+    }
+
+    #[test]
+    fn every_flag_reaches_the_library() {
+        let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
+                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-tokens 3 --seed 7 \
+                    --keep field:score --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
+                    --keep-copies first";
+        let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
+        let expected = serde_json::json!({
+            "mode": "clean", "inputs": ["a", "b"], "out": "o", "text-field": "t", "id-field": "i", "site-field": "s",
+            "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
+            "dry-run": true,
+            "near": {"threshold": 0.7, "recall": 0.9, "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
+            "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first"},
+        });
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn every_option_of_the_library_is_a_flag() {
+        let flags: Vec<String> = Cli::command()
+            .find_subcommand("clean")
+            .unwrap()
+            .get_arguments()
+            .filter_map(|argument| argument.get_long().map(String::from))
+            .collect();
+        let serde_json::Value::Object(mut all) = serde_json::to_value(Options::default()).unwrap() else { panic!() };
+        for way in ["near", "block"] {
+            let inner = all.remove(way).unwrap();
+            all.extend(inner.as_object().unwrap().clone());
+        }
+        for name in all.keys().filter(|name| *name != "mode" && *name != "inputs") {
+            assert!(flags.contains(name), "--{name}");
+        }
+    }
+}

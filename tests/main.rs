@@ -1,0 +1,14 @@
+//! Everything that is tested from outside, in one binary: a module per promise.
+//!
+//! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
+//! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
+//! - `tidy`: who may name whom in `src`, and other rules of the house.
+//!
+//! Run all with `cargo test`, one module with `cargo test --test main cases`. After a wanted change of what the command
+//! prints, `TRYCMD=overwrite cargo test --test main cli` writes the new output into `tests/cmd`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures must fail")]
+
+mod cases;
+mod cli;
+mod tidy;
