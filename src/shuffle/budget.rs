@@ -94,18 +94,18 @@ impl<P> Pool<P> {
     pub(super) fn charge(&self, bytes: usize) {
         let mut state = lock(&self.state);
         state.free_bytes = state.free_bytes.saturating_sub(bytes);
+        while state.allocated > state.allowed(self.chunk_bytes) && state.idle.pop().is_some() {
+            state.allocated -= 1;
+        }
     }
 
     /// An empty chunk, or `None` when the budget is used up and something has to be spilled.
     pub(super) fn take(&self) -> Option<Vec<P>> {
         let mut state = lock(&self.state);
-        if state.allocated > state.allowed(self.chunk_bytes) {
-            return None;
-        }
         if let Some(chunk) = state.idle.pop() {
             return Some(chunk);
         }
-        if state.allocated == state.allowed(self.chunk_bytes) {
+        if state.allocated >= state.allowed(self.chunk_bytes) {
             return None;
         }
         state.allocated += 1;
@@ -179,6 +179,10 @@ mod tests {
         let number = all.len();
         pool.charge(FLOOR_BYTES / 2);
         drop(pool.lend(all));
-        assert_eq!(std::iter::from_fn(|| pool.take()).count(), number / 2, "the charge shrinks the pool");
+        let all: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(all.len(), number / 2, "the charge shrinks what comes back");
+        drop(pool.lend(all));
+        pool.charge(FLOOR_BYTES);
+        assert_eq!(std::iter::from_fn(|| pool.take()).count(), 1, "a charge shrinks what is idle, but for one");
     }
 }
