@@ -9,7 +9,7 @@
 //! Cost: at most one pass for every eleven bits of the key, then `n log n` inside one key. Memory: two tables of at
 //! most 2048 counters, and for [`gather`] the slice it returns. Measured on 32 Ki postings of 16 bytes, on a busy
 //! machine: 14 ns a posting; 23 in place only, for the swaps form one chain of dependent loads; 35 by `sort_unstable`
-//! alone. More or wider digits change nothing.
+//! alone. Bucket sizes of 4 to 16 and digits of 11 to 14 bits were alike within the noise.
 
 use super::Posting;
 
@@ -17,7 +17,7 @@ use super::Posting;
 const SMALL: usize = 128;
 /// Buckets of about `2^3` postings.
 const BUCKET_BITS: u32 = 3;
-/// 2048 places written at once are what the second-level cache and its address table stand without misses.
+/// Up to 14 bits were no faster, and their tables are bigger.
 const MAX_DIGIT_BITS: u32 = 11;
 
 /// Sorts the postings of all `pieces`, whose keys agree above their lowest `bits` bits, into one slice.
