@@ -1,11 +1,11 @@
 //! The one out-of-core primitive: postings go in from many threads, and come back grouped by key, in total order.
 //!
-//! Everything that relates distant records (two documents that share a band key, two passages that share a seed) is a
-//! grouping of small fixed-size records, of which there may be far more than memory holds. This module does that
+//! Everything that relates distant records (two documents that share a band key, two passages that share a seed) is
+//! a grouping of small fixed-size records, of which there may be far more than memory holds. This module does that
 //! grouping within a byte budget and knows nothing of what the postings mean.
 //!
-//! The idea is a distribution by the top bits of the key, then a sort of each part. Postings are scattered
-//! into partitions ([`Shuffle`], `scatter`); when the budget is used up the biggest partition is sorted and written as a
+//! The idea is a distribution by the top bits of the key, then a sort of each part. Postings are scattered into
+//! partitions ([`Shuffle`], `scatter`); when the budget is used up the biggest partition is sorted and written as a
 //! run (`run`); a finished [`Partition`] is sorted in memory if it fits, else its runs are merged (`sort`, `merge`,
 //! `group`). "In memory" is the case where nothing was spilled: the path is the same.
 //!
@@ -14,7 +14,7 @@
 //! - memory: the budget while pushing, with the scatters' buffers (`budget`); then what is left of it plus what the
 //!   caller allows each open partition. On top of it come one block of at most 64 KiB for a thread that
 //!   spills, and 40 bytes for each chunk merged. A budget under 4 KiB counts as 4 KiB.
-//! - time: linear for keys that are spread over their range; `n log n` inside one key.
+//! - time: linear for keys that are spread over their range; `n log n` inside one key, and of merged runs.
 //! - disk: nothing if `n s` is within the budget, else `n` encoded postings, once; again for each further round of
 //!   merging (more than 64 runs in a partition that does not fit) and for a group too long for the budget.
 //! - files: at most 65 open for each open partition, one for each spilling thread; one on disk for each run.

@@ -7,7 +7,7 @@
 //! without holding a lock, so other threads go on, or spill the next biggest.
 //!
 //! A posting cannot get lost quietly: a dropped scatter hands its buffers, full or not, back to the shuffle, which
-//! empties them in [`Shuffle::finish`]; after a failed spill `finish` fails too.
+//! empties them in [`Shuffle::finish`]; after a failed spill, or a panic while pushing, `finish` fails too.
 
 use super::area::SpillArea;
 use super::budget::{Pool, Sizes};
@@ -84,7 +84,7 @@ impl<P: Posting> Shuffle<P> {
     /// Up to the budget stays in memory, owned by the partitions, and is released as they are opened and dropped.
     ///
     /// # Errors
-    /// A resource error when this or an earlier spill failed, or when a [`Scatter`] was leaked.
+    /// A resource error when this or an earlier spill failed, or a thread panicked with a [`Scatter`] or leaked it.
     pub fn finish(self) -> Result<Vec<Partition<P>>> {
         for mut buffers in std::mem::take(&mut *lock(&self.idle)) {
             self.empty(&mut buffers)?;
@@ -229,6 +229,10 @@ impl<P: Posting> Drop for Scatter<'_, P> {
             slots: std::mem::take(&mut self.buffers.slots),
             filled: std::mem::take(&mut self.buffers.filled),
         };
+        if std::thread::panicking() {
+            // The panic may have come out of a spill, whose postings are gone then.
+            self.shuffle.failed.store(true, Ordering::Relaxed);
+        }
         lock(&self.shuffle.idle).push(buffers);
         self.shuffle.lent.fetch_sub(1, Ordering::Relaxed);
     }

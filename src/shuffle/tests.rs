@@ -170,6 +170,32 @@ fn a_leaked_scatter_is_an_error() {
 }
 
 #[test]
+fn a_swallowed_panic_is_an_error() {
+    let shuffle = Shuffle::<Pair>::new(&area(), TINY).unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _scatter = shuffle.scatter();
+        std::panic::resume_unwind(Box::new("quietly"));
+    }));
+    assert!(panicked.is_err() && shuffle.finish().is_err());
+}
+
+#[test]
+fn more_scatters_than_the_budget_pays_for_still_work() {
+    let postings: Vec<Pair> = (0..3000).map(|value| Pair { key: crate::hash::mix(value.into()), value }).collect();
+    let shuffle = Shuffle::new(&area(), TINY).unwrap();
+    let mut scatters: Vec<_> = std::iter::repeat_with(|| shuffle.scatter()).take(3).collect();
+    for (i, &posting) in postings.iter().enumerate() {
+        if i % 10 == 0 && scatters.len() < 200 {
+            scatters.push(shuffle.scatter());
+        }
+        let turn = i % scatters.len();
+        scatters[turn].push(posting).unwrap();
+    }
+    drop(scatters);
+    assert!(grouped(shuffle.finish().unwrap(), 0).unwrap() == oracle(&postings));
+}
+
+#[test]
 fn a_failed_spill_fails_every_push_and_the_end() {
     let area = area();
     let postings: Vec<Pair> = (0..9999).map(|value| Pair { key: u64::from(value), value }).collect();
