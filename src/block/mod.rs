@@ -19,4 +19,4 @@ pub mod page;
 pub mod template;
 pub mod winnow;
 
-pub use options::{Keep, Options, Protect};
+pub use options::{KeepCopies, Options, Protect};

@@ -19,21 +19,33 @@ pub struct Options {
     pub min_copies: u32,
     /// Fewest documents with a block; 1 strips what only one document repeats.
     pub min_documents: u32,
-    /// Which copy of a block stays.
-    pub keep: Keep,
+    /// Which copies of a block that goes stay all the same.
+    pub keep_copies: KeepCopies,
     /// What stays although it repeats.
     pub protect: Vec<Protect>,
 }
 
-/// Which copy of a decided block stays in the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which copies of a block that goes stay all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Keep {
-    /// None: boilerplate goes wherever it stands.
+pub enum KeepCopies {
+    /// None of boilerplate; the first of a passage that goes only because every repeat was asked for.
     #[default]
+    Auto,
+    /// None at all.
     None,
-    /// The first, in input order.
+    /// The first of each block, in input order.
     First,
+}
+
+impl std::fmt::Display for KeepCopies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::First => "first",
+        })
+    }
 }
 
 /// Kinds of text that repeat and belong where they stand.
@@ -64,7 +76,7 @@ impl Default for Options {
             min_tokens: 8,
             min_copies: 2,
             min_documents: 1,
-            keep: Keep::None,
+            keep_copies: KeepCopies::Auto,
             protect: Protect::ALL.to_vec(),
         }
     }
@@ -80,7 +92,7 @@ impl Options {
             if (low..=high).contains(&value) {
                 return Ok(());
             }
-            Err(Error::usage(format!("{name} is {value}")).cure(format!("choose a value from {low} to {high}")))
+            Err(Error::usage(format!("--{name} is {value}")).cure(format!("choose a value from {low} to {high}")))
         };
         within("gram-tokens", self.gram_tokens, 2, 64)?;
         within("window", self.window, 1, 256)?;

@@ -4,7 +4,7 @@ pub mod options;
 pub mod progress;
 pub mod summary;
 
-pub use options::{BlockOptions, Keep, KeepCopies, Mode, NearOptions, OnBadRecord, Options};
+pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 

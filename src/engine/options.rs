@@ -6,10 +6,10 @@
 //! [`Options::check`] is called once by [`run`](super::run), before anything is read.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use crate::{block, near};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// The least memory a run can be given, in bytes: below it the merge of spilled runs would crawl.
 pub const MIN_MEMORY_BYTES: u64 = 16 << 20;
@@ -46,9 +46,9 @@ pub struct Options {
     /// Decide everything and write nothing but the summary that is returned.
     pub dry_run: bool,
     /// How near-duplicate documents are found and which of them stay.
-    pub near: NearOptions,
+    pub near: near::Options,
     /// How repeated blocks are found and which of them go.
-    pub block: BlockOptions,
+    pub block: block::Options,
 }
 
 impl Default for Options {
@@ -66,8 +66,8 @@ impl Default for Options {
             on_bad_record: OnBadRecord::Stop,
             overwrite: false,
             dry_run: false,
-            near: NearOptions::default(),
-            block: BlockOptions::default(),
+            near: near::Options::default(),
+            block: block::Options::default(),
         }
     }
 }
@@ -160,152 +160,6 @@ impl fmt::Display for OnBadRecord {
     }
 }
 
-/// How near-duplicates are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
-pub struct NearOptions {
-    /// The Jaccard similarity of the shingle sets from which on two documents are near-duplicates; in `(0, 1]`.
-    pub threshold: f64,
-    /// The share of the pairs at the threshold that must become candidates; in `(0, 1)`. Sets bands and rows.
-    pub recall: f64,
-    /// Tokens in a shingle.
-    pub shingle_tokens: usize,
-    /// Seed of the sketches; another one draws other candidates below and around the threshold.
-    pub seed: u64,
-    /// Which document of a cluster stays.
-    pub keep: Keep,
-    /// The share of a document's shingles that must lie in a larger document to drop it; `None` = not looked for.
-    pub contain: Option<f64>,
-}
-
-impl Default for NearOptions {
-    fn default() -> Self {
-        Self { threshold: 0.8, recall: 0.99, shingle_tokens: 5, seed: 1, keep: Keep::First, contain: None }
-    }
-}
-
-impl NearOptions {
-    fn check(&self) -> Result<()> {
-        share("--threshold", self.threshold)?;
-        share("--recall", self.recall)?;
-        if self.recall >= 1.0 {
-            return Err(Error::usage("--recall 1 cannot be promised").cure("ask for .999 or less"));
-        }
-        if self.shingle_tokens == 0 {
-            return Err(Error::usage("--shingle-tokens is 0").cure("5 suits most languages"));
-        }
-        self.contain.map_or(Ok(()), |value| share("--contain", value))
-    }
-}
-
-/// How repeated blocks are found and judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
-pub struct BlockOptions {
-    /// Takes out every repeated passage, boilerplate or not, and keeps its first copy.
-    pub exact: bool,
-    /// The fewest tokens of a passage that is looked at.
-    pub min_tokens: usize,
-    /// The fewest copies, within and across documents, of a block that goes.
-    pub min_copies: usize,
-    /// The fewest documents that carry a block that goes; 1 lets repeats inside one document count.
-    pub min_documents: usize,
-    /// Which copies of a block stay.
-    pub keep_copies: KeepCopies,
-}
-
-impl Default for BlockOptions {
-    fn default() -> Self {
-        Self { exact: false, min_tokens: 20, min_copies: 2, min_documents: 1, keep_copies: KeepCopies::Auto }
-    }
-}
-
-impl BlockOptions {
-    fn check(&self) -> Result<()> {
-        if self.min_copies < 2 {
-            return Err(Error::usage("--min-copies is below 2").cure("text that occurs once is no repeated block"));
-        }
-        if self.min_tokens == 0 {
-            return Err(Error::usage("--min-tokens is 0").cure("20 suits most corpora"));
-        }
-        Ok(())
-    }
-}
-
-/// Which copies of a block stay in the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeepCopies {
-    /// None of boilerplate; the first of a copied passage that is no boilerplate.
-    #[default]
-    Auto,
-    /// None at all.
-    None,
-    /// The first of each block, in input order.
-    First,
-}
-
-impl fmt::Display for KeepCopies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::None => "none",
-            Self::First => "first",
-        })
-    }
-}
-
-/// Which document of a cluster stays; ties go to the first in input order.
-///
-/// Written `first`, `longest` or `field:NAME`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Keep {
-    /// The first in input order.
-    #[default]
-    First,
-    /// The one with the most tokens.
-    Longest,
-    /// The one with the highest number in this field; a record without it comes last.
-    Highest(String),
-}
-
-impl fmt::Display for Keep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::First => f.write_str("first"),
-            Self::Longest => f.write_str("longest"),
-            Self::Highest(name) => write!(f, "field:{name}"),
-        }
-    }
-}
-
-impl FromStr for Keep {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "first" => Ok(Self::First),
-            "longest" => Ok(Self::Longest),
-            _ => match text.strip_prefix("field:") {
-                Some(name) if !name.is_empty() => Ok(Self::Highest(name.into())),
-                _ => Err(Error::usage(format!("cannot keep by {text:?}")).cure("say first, longest or field:NAME")),
-            },
-        }
-    }
-}
-
-impl Serialize for Keep {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Keep {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
 /// Reads a number of bytes: `512M`, `2G`, `64GiB`, `1.5g`, `4096`. Units are powers of 1024.
 ///
 /// # Errors
@@ -342,13 +196,6 @@ fn total_bytes(table: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-fn share(flag: &str, value: f64) -> Result<()> {
-    if value > 0.0 && value <= 1.0 {
-        return Ok(());
-    }
-    Err(Error::usage(format!("{flag} {value} is no share")).cure("give a number above 0 and at most 1, as in .8"))
-}
-
 fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -379,7 +226,7 @@ mod tests {
     #[test]
     fn options_survive_json() {
         let mut options = Options { mode: Mode::Strip, inputs: vec!["a".into()], ..Options::default() };
-        options.near.keep = Keep::Highest("score".into());
+        options.near.keep = near::Keep::Highest("score".into());
         let text = serde_json::to_string(&options).unwrap();
         assert!(text.contains(r#""keep":"field:score""#) && text.contains(r#""text-field":"text""#), "{text}");
         assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);

@@ -1,12 +1,14 @@
 //! What a user may set for near-duplicates: the one home of the numbers and of their checks.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
 
 /// How alike is a duplicate, how surely it must be found, and who stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Options {
     /// Two documents are near-duplicates if the exact Jaccard similarity of their shingle sets is at least this;
     /// above 0, at most 1.
@@ -42,11 +44,11 @@ impl Options {
     pub fn check(&self) -> Result<()> {
         check_share("threshold", self.threshold)?;
         if !(self.recall > 0.0 && self.recall < 1.0) {
-            return Err(Error::usage(format!("recall is {}, which no sketch can promise", self.recall))
+            return Err(Error::usage(format!("--recall is {}, which no sketch can promise", self.recall))
                 .cure("give a number above 0 and below 1, such as 0.99"));
         }
         if !(1..=Self::MAX_SHINGLE_TOKENS).contains(&self.shingle_tokens) {
-            return Err(Error::usage(format!("a shingle cannot have {} tokens", self.shingle_tokens))
+            return Err(Error::usage(format!("--shingle-tokens is {}", self.shingle_tokens))
                 .cure(format!("give a number from 1 to {}; 5 suits most text", Self::MAX_SHINGLE_TOKENS)));
         }
         self.contain.map_or(Ok(()), |share| check_share("contain", share))
@@ -57,12 +59,13 @@ fn check_share(name: &str, share: f64) -> Result<()> {
     if share > 0.0 && share <= 1.0 {
         return Ok(());
     }
-    Err(Error::usage(format!("{name} is {share}, which is not a share")).cure("give a number above 0 and up to 1"))
+    Err(Error::usage(format!("--{name} is {share}, which is not a share")).cure("give a number above 0 and up to 1"))
 }
 
 /// Which document of a cluster of near-duplicates stays. Ties go to the one that came first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+///
+/// Written `first`, `longest` or `field:NAME`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Keep {
     /// The first in input order.
@@ -72,6 +75,43 @@ pub enum Keep {
     Longest,
     /// The one with the highest number in this field; documents without one come last.
     Highest(String),
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First => f.write_str("first"),
+            Self::Longest => f.write_str("longest"),
+            Self::Highest(name) => write!(f, "field:{name}"),
+        }
+    }
+}
+
+impl FromStr for Keep {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "first" => Ok(Self::First),
+            "longest" => Ok(Self::Longest),
+            _ => match text.strip_prefix("field:") {
+                Some(name) if !name.is_empty() => Ok(Self::Highest(name.into())),
+                _ => Err(Error::usage(format!("cannot keep by {text:?}")).cure("say first, longest or field:NAME")),
+            },
+        }
+    }
+}
+
+impl Serialize for Keep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// What [`Keep`] looks at in a document.

@@ -6,7 +6,9 @@
 use crate::fail_if::Condition;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use descale::engine::{BlockOptions, Keep, KeepCopies, Mode, NearOptions, OnBadRecord, Options};
+use descale::block::{KeepCopies, Options as BlockOptions};
+use descale::engine::{Mode, OnBadRecord, Options};
+use descale::near::{Keep, Options as NearOptions};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
