@@ -91,6 +91,16 @@ impl Error {
         self
     }
 
+    /// Adds a second thing the user can do.
+    #[must_use]
+    pub fn cure_also(mut self, cure: &str) -> Self {
+        self.inner.cure = Some(match self.inner.cure.take() {
+            Some(first) => format!("{first}; {cure}"),
+            None => cure.into(),
+        });
+        self
+    }
+
     /// Who has to act.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

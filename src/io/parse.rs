@@ -54,17 +54,38 @@ impl Parser {
     /// }
     /// # Ok::<(), descale::Error>(())
     /// ```
-    pub fn visit(&mut self, chunk: &Chunk, mut visit: impl FnMut(Visit<'_>) -> Result<()>) -> Result<()> {
+    pub fn visit(&mut self, chunk: &Chunk, visit: impl FnMut(Visit<'_>) -> Result<()>) -> Result<()> {
+        self.visit_some(chunk, |_| true, visit)
+    }
+
+    /// [`visit`](Self::visit) for the rows whose document number `wanted` asks for; the others are not parsed.
+    ///
+    /// # Errors
+    /// As [`visit`](Self::visit).
+    pub fn visit_some(
+        &mut self,
+        chunk: &Chunk,
+        wanted: impl Fn(u32) -> bool,
+        mut visit: impl FnMut(Visit<'_>) -> Result<()>,
+    ) -> Result<()> {
         for part in &chunk.parts {
-            self.part(part, &chunk.bytes[part.range.clone()], &mut visit)?;
+            if (part.first_doc..part.first_doc + part.rows).any(&wanted) {
+                self.part(part, &chunk.bytes[part.range.clone()], &wanted, &mut visit)?;
+            }
         }
         Ok(())
     }
 
-    fn part(&mut self, part: &Part, bytes: &[u8], visit: &mut impl FnMut(Visit<'_>) -> Result<()>) -> Result<()> {
+    fn part(
+        &mut self,
+        part: &Part,
+        bytes: &[u8],
+        wanted: &impl Fn(u32) -> bool,
+        visit: &mut impl FnMut(Visit<'_>) -> Result<()>,
+    ) -> Result<()> {
         // UTF-8 is checked in one go, which is fastest; only where that fails row by row.
         let valid = simdutf8::basic::from_utf8(bytes).ok();
-        for row in rows(part, bytes) {
+        for row in rows(part, bytes).filter(|row| wanted(row.doc)) {
             let line = valid.map_or_else(|| utf8(&row), |text| Ok(&text[row.at..row.at + row.raw.len()]));
             let record = line.and_then(|line| self.record(&row, line));
             visit(match record {

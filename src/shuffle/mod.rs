@@ -75,10 +75,12 @@ mod merge;
 mod run;
 mod scatter;
 mod sort;
+mod stash;
 
 pub use area::SpillArea;
 pub use group::{Group, Groups, Partition};
 pub use scatter::{Scatter, Shuffle};
+pub use stash::{Stash, Ticket};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -212,13 +212,13 @@ struct Block {
     exact: bool,
     /// Fewest tokens of a block
     #[arg(long, value_name = "N", default_value_t = defaults().block.min_tokens)]
-    min_tokens: usize,
+    min_tokens: u32,
     /// Fewest copies of a block that goes, within and across documents
     #[arg(long, value_name = "N", default_value_t = defaults().block.min_copies)]
-    min_copies: usize,
+    min_copies: u32,
     /// Fewest documents that carry a block that goes
     #[arg(long, value_name = "N", default_value_t = defaults().block.min_documents)]
-    min_documents: usize,
+    min_documents: u32,
     /// Which copies stay: auto keeps the first of a copied passage that is no boilerplate
     #[arg(long, value_name = "RULE", value_parser = keep_copies(), default_value_t = defaults().block.keep_copies)]
     keep_copies: KeepCopies,
@@ -281,6 +281,7 @@ impl Block {
             min_copies: self.min_copies,
             min_documents: self.min_documents,
             keep_copies: self.keep_copies,
+            ..BlockOptions::default()
         }
     }
 }

@@ -1,0 +1,178 @@
+//! A pass over the input: chunks are read in order, mapped on all cores, and handed on in order again.
+//!
+//! Three things overlap: the next batch of chunks is read, the current one is mapped, the one before is handed on.
+//! Results are handed on in input order whatever the order in which work finishes, so nothing downstream depends on
+//! threads. Memory: three batches, `O(threads x chunk)`.
+
+use super::options::{OnBadRecord, Options};
+use super::progress::Progress;
+use crate::io::{Chunk, Chunks, Inputs, Parser, ReadOptions, Source};
+use crate::record::{Fields, RecordView, Visit};
+use crate::shuffle::{Shuffle, SpillArea};
+use crate::shuffle::{Options as ShuffleOptions, Posting};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The input, and everything a stage needs to work on it.
+pub(super) struct Corpus<'a> {
+    pub(super) inputs: Inputs,
+    pub(super) fields: Fields,
+    pub(super) options: &'a Options,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) area: Arc<SpillArea>,
+}
+
+/// Chunks of one batch, per thread: enough that a slow chunk does not leave the others idle.
+const CHUNKS_PER_THREAD: usize = 4;
+
+impl<'a> Corpus<'a> {
+    pub(super) fn open(options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+        let fields = Fields {
+            text: options.text_field.clone(),
+            id: Some(options.id_field.clone()),
+            site: options.site_field.clone(),
+        };
+        let temp_dir = options.temp_dir.as_deref();
+        Ok(Self {
+            inputs: Inputs::resolve(&options.inputs)?,
+            fields,
+            options,
+            progress,
+            area: Arc::new(SpillArea::new(temp_dir)?),
+        })
+    }
+
+    /// The part of the memory budget that one of `shares` equal consumers may hold.
+    pub(super) fn budget(&self, shares: usize) -> usize {
+        usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX) / shares.max(1)
+    }
+
+    /// A shuffle with a quarter of the memory, for keys below `2^key_bits`.
+    pub(super) fn shuffle<P: Posting>(&self, key_bits: u32) -> Result<Shuffle<P>> {
+        Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(4), key_bits })
+    }
+
+    /// The partitions of a shuffle, folded on all cores, results in key order.
+    pub(super) fn fold<P: Posting, R: Send>(
+        &self,
+        shuffle: Shuffle<P>,
+        fold: impl Fn(usize, crate::shuffle::Groups<P>) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let share = self.budget(4 * rayon::current_num_threads());
+        let partitions = shuffle.finish()?;
+        let folded: Vec<Result<R>> = partitions
+            .into_par_iter()
+            .enumerate()
+            .with_max_len(1)
+            .map(|(i, partition)| {
+                self.check_cancelled()?;
+                fold(i, partition.open(share)?)
+            })
+            .collect();
+        folded.into_iter().collect()
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        if self.progress.cancelled() { Err(Error::interrupted()) } else { Ok(()) }
+    }
+
+    /// Maps every chunk with a reused state and hands the results on in input order.
+    pub(super) fn pass<S: Send, R: Send>(
+        &self,
+        stage: &'static str,
+        state: impl Fn() -> S + Sync,
+        map: impl Fn(&mut S, &Chunk) -> Result<R> + Sync,
+        mut each: impl FnMut(R) -> Result<()> + Send,
+    ) -> Result<()> {
+        self.progress.stage(stage, self.inputs.total_bytes());
+        let states: Mutex<Vec<S>> = Mutex::default();
+        let pop = || states.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let work = |chunk: Chunk| {
+            let mut state = pop().unwrap_or_else(&state);
+            let result = self.check_cancelled().and_then(|()| map(&mut state, &chunk));
+            states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+            self.progress.advance(chunk.disk_bytes);
+            (result, chunk.bytes)
+        };
+        let mut reader = Reader::new(&self.inputs, self.read_options());
+        let mut current = reader.batch()?;
+        let mut done: Vec<R> = Vec::new();
+        while !(current.is_empty() && done.is_empty()) {
+            let (next, (mapped, handed)) = rayon::join(
+                || reader.batch(),
+                || {
+                    rayon::join(
+                        || current.into_par_iter().with_max_len(1).map(work).collect::<Vec<_>>(),
+                        || done.into_iter().try_for_each(&mut each),
+                    )
+                },
+            );
+            handed?;
+            done = Vec::with_capacity(mapped.len());
+            for (result, buffer) in mapped {
+                done.push(result?);
+                reader.spare.push(buffer);
+            }
+            current = next?;
+        }
+        Ok(())
+    }
+
+    fn read_options(&self) -> ReadOptions {
+        let defaults = ReadOptions::default();
+        let in_flight = 3 * CHUNKS_PER_THREAD * rayon::current_num_threads();
+        let fair = self.budget(8 * in_flight).max(64 << 10);
+        ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..defaults }
+    }
+
+    /// Visits the records of a chunk that `wanted` asks for. A bad record ends the run, or is told to `bad`.
+    pub(super) fn visit(
+        &self,
+        parser: &mut Parser,
+        chunk: &Chunk,
+        wanted: impl Fn(u32) -> bool,
+        mut record: impl FnMut(&RecordView<'_>) -> Result<()>,
+        mut bad: impl FnMut(Error),
+    ) -> Result<()> {
+        parser.visit_some(chunk, wanted, |visit| match visit {
+            Visit::Record(view) => record(&view),
+            Visit::Blank { .. } => Ok(()),
+            Visit::Bad { error, .. } if self.options.on_bad_record == OnBadRecord::Stop => {
+                Err(error.cure_also("or pass bad records through untouched with --on-bad-record skip"))
+            }
+            Visit::Bad { error, .. } => {
+                bad(error);
+                Ok(())
+            }
+        })
+    }
+}
+
+/// Reads batches of chunks into buffers that come back.
+struct Reader {
+    source: Chunks,
+    spare: Vec<Vec<u8>>,
+    batch: usize,
+}
+
+impl Reader {
+    fn new(inputs: &Inputs, options: ReadOptions) -> Self {
+        Self {
+            source: Chunks::new(inputs, options),
+            spare: Vec::new(),
+            batch: CHUNKS_PER_THREAD * rayon::current_num_threads(),
+        }
+    }
+
+    fn batch(&mut self) -> Result<Vec<Chunk>> {
+        let mut chunks = Vec::with_capacity(self.batch);
+        while chunks.len() < self.batch {
+            match self.source.next_chunk(self.spare.pop().unwrap_or_default())? {
+                Some(chunk) => chunks.push(chunk),
+                None => break,
+            }
+        }
+        Ok(chunks)
+    }
+}
