@@ -17,13 +17,11 @@ fn words(n: u64) -> Vec<u64> {
 /// Textbook MinHash: a multiplication and an addition modulo 2^61 - 1 per shingle and slot.
 fn textbook(shingles: &[u64], out: &mut Vec<u64>) {
     const PRIME: u64 = (1 << 61) - 1;
+    let residue = |x: u128| u64::try_from(x % u128::from(PRIME)).unwrap_or(0);
     out.clear();
     out.extend((1..=MINIMA as u64).map(|slot| {
         let (a, b) = (mix(slot) % PRIME, mix(!slot) % PRIME);
-        let hash = |x: &u64| {
-            let y = u128::from(*x) * u128::from(a) + u128::from(b);
-            (y % u128::from(PRIME)) as u64
-        };
+        let hash = |&x: &u64| residue(u128::from(x) * u128::from(a) + u128::from(b));
         shingles.iter().map(hash).min().unwrap_or(u64::MAX)
     }));
 }
@@ -79,7 +77,7 @@ fn family(members: u32, families: u64, most_edits: u64, near: &Near) -> Vec<Memb
         let mut tokens: Vec<u64> = (0..300).map(|t| mix(((i % families) << 32) | t)).collect();
         for edit in 0..mix(i) % (most_edits + 1) {
             let at = mix(i * 100 + edit);
-            tokens[(at % 300) as usize] = mix(at);
+            tokens[usize::try_from(at % 300).unwrap_or(0)] = mix(at);
         }
         tokens
     };

@@ -165,9 +165,9 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Takes the next member in keep order; those beyond 2^32 - 1 are left out.
+    /// Takes the next member in keep order.
     pub fn push(&mut self, member: Member) {
-        let Some(number) = self.clusters.add() else { return };
+        let number = self.clusters.add().expect("members have distinct 32-bit numbers");
         let seen = self.sequences.get(&member.sequence).copied();
         if member.shingles.is_empty() {
             self.keep(member.doc);
@@ -314,7 +314,7 @@ impl<'a> Decider<'a> {
 
     /// Holds a member for later ones to be compared with, unless it can no longer matter.
     fn hold(&mut self, member: Member, number: u32, keeper: Option<u32>, keys: &[u64]) {
-        let place = u32::try_from(self.held.len()).expect("no more are held than have numbers");
+        let place = u32::try_from(self.held.len()).expect("no more are held than were pushed");
         let Member { tokens, shingles, .. } = member;
         let held = Held { member: number, kept: keeper.is_none(), tokens, followers: 0, shingles };
         if self.index.is_some() && !(self.has_room(keeper) && self.post(&held, place, keys)) {

@@ -105,17 +105,15 @@ fn first_round(salt: u64, shingles: &[u64], slots: &mut [u64]) {
     }
 }
 
-/// Only bins still empty before this round can change, so the branch is rarely taken. Returns how many were filled.
+/// Only bins still empty before this round can change. Returns how many were filled.
 fn next_round(salt: u64, round: u64, shingles: &[u64], slots: &mut [u64]) -> usize {
     let bins = slots.len() as u64;
     let mut filled = 0;
     for &x in shingles {
         let (bin, value) = bin_and_value(fold(x ^ salt, SPREAD), bins);
-        let value = slot_value(round, value);
-        if value < slots[bin] {
-            filled += usize::from(slots[bin] == EMPTY);
-            slots[bin] = value;
-        }
+        let before = slots[bin];
+        filled += usize::from(before == EMPTY);
+        slots[bin] = before.min(slot_value(round, value));
     }
     filled
 }
