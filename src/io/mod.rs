@@ -4,9 +4,9 @@
 //! name and [`Format`]. A [`Source`] ([`Chunks`]) reads them one after the other, decompressing, into [`Chunk`]s of
 //! about a MiB of whole rows: sequential and cheap. A [`Parser`] (one per thread) visits the records of a chunk.
 //!
-//! The way out: [`rewrite`] turns a chunk and what was decided about its documents into the bytes to write and what
-//! it took out, [`pack`] compresses them where that is the costly part; an [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore`] is the
-//! inverse.
+//! The way out: [`rewrite()`] turns a chunk and what was decided about its documents into the bytes to write and what
+//! it took out, [`pack`] compresses them where that is the costly part, a [`DataWriter`] writes them in order; an
+//! [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore()`] is the inverse.
 //!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
 

@@ -182,7 +182,7 @@ impl FileSink {
     }
 }
 
-/// Writes what [`rewrite`](super::rewrite) returns, chunk by chunk in input order, to the data files.
+/// Writes what [`rewrite`](super::rewrite()) returns, chunk by chunk in input order, to the data files.
 pub struct DataWriter<'o> {
     folder: &'o OutDir,
     sink: Option<FileSink>,
