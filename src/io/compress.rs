@@ -4,9 +4,10 @@
 //! names the file. Writing gives one member or frame, the same bytes for the same content: the gzip header bears no
 //! time and no name. One frame, not one per chunk, because common zstd readers stop after the first.
 
+use super::gzip::GzipWriter;
 use crate::error::{Error, Result};
+use flate2::Crc;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -15,8 +16,6 @@ use std::path::Path;
 const BUFFER_BYTES: usize = 128 << 10;
 /// zstd's own default: frames that need a window over 128 MiB are refused, so that memory stays bounded.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-/// The level of the gzip command.
-const GZIP_LEVEL: u32 = 6;
 /// The level of the zstd command.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -132,7 +131,7 @@ pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
 /// Writes content compressed.
 pub(crate) enum Writer {
     Plain(BufWriter<File>),
-    Gzip(Box<GzEncoder<BufWriter<File>>>),
+    Gzip(Box<GzipWriter<BufWriter<File>>>),
     Zstd(Box<zstd::Encoder<'static, BufWriter<File>>>),
 }
 
@@ -141,13 +140,29 @@ impl Writer {
         let out = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(match compression {
             Compression::None => Self::Plain(out),
-            Compression::Gzip => Self::Gzip(Box::new(GzEncoder::new(out, flate2::Compression::new(GZIP_LEVEL)))),
+            Compression::Gzip => Self::Gzip(Box::new(GzipWriter::new(out)?)),
             Compression::Zstd => {
                 let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL)?;
                 encoder.include_checksum(true)?;
                 Self::Zstd(Box::new(encoder))
             }
         })
+    }
+
+    pub(crate) fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(content),
+            Self::Gzip(out) => out.write(content),
+            Self::Zstd(out) => out.write_all(content),
+        }
+    }
+
+    /// Appends what [`gzip::deflate`](super::gzip::deflate) made.
+    pub(crate) fn write_deflated(&mut self, block: &[u8], crc: &Crc) -> io::Result<()> {
+        match self {
+            Self::Gzip(out) => out.write_deflated(block, crc),
+            Self::Plain(_) | Self::Zstd(_) => Err(io::Error::other("a deflated block for a file that is no gzip")),
+        }
     }
 
     /// Ends the stream; everything has reached the system after it.
@@ -158,23 +173,5 @@ impl Writer {
             Self::Zstd(out) => out.finish()?,
         }
         .flush()
-    }
-}
-
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(out) => out.write(bytes),
-            Self::Gzip(out) => out.write(bytes),
-            Self::Zstd(out) => out.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(out) => out.flush(),
-            Self::Gzip(out) => out.flush(),
-            Self::Zstd(out) => out.flush(),
-        }
     }
 }

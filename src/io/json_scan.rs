@@ -38,7 +38,7 @@ type Result<T> = std::result::Result<T, ScanError>;
 /// # Errors
 /// Where the line is not one JSON object with white space around it.
 pub(crate) fn object<'a>(line: &'a str, start: usize, mut visit: impl FnMut(Key<'a>, Value)) -> Result<()> {
-    let mut scan = Scan { line, bytes: line.as_bytes(), at: start };
+    let mut scan = Scan { line, bytes: line.as_bytes(), at: start, controls: has_control(line.as_bytes()) };
     scan.space();
     match scan.peek() {
         Some(b'{') => scan.at += 1,
@@ -69,6 +69,8 @@ struct Scan<'a> {
     line: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Whether the line holds a control character anywhere: mostly not, then no string need be searched for one.
+    controls: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -243,7 +245,7 @@ impl<'a> Scan<'a> {
         loop {
             let rest = &self.bytes[self.at..];
             let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            if has_control(&rest[..run]) {
+            if self.controls && has_control(&rest[..run]) {
                 self.at += rest.iter().position(|&b| b < b' ').unwrap_or(0);
                 return self.fail("a control character inside a string must be written as an escape");
             }

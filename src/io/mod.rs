@@ -4,14 +4,15 @@
 //! name and [`Format`]. A [`Source`] ([`Chunks`]) reads them one after the other, decompressing, into [`Chunk`]s of
 //! about a MiB of whole rows: sequential and cheap. A [`Parser`] (one per thread) visits the records of a chunk.
 //!
-//! The way out: [`rewrite`] turns a chunk and what was decided about its documents into the bytes to write and what
-//! it took out; an [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore`] is the
-//! inverse.
+//! The way out: [`rewrite()`] turns a chunk and what was decided about its documents into the bytes to write and what
+//! it took out, [`pack`] compresses them where that is the costly part, a [`DataWriter`] writes them in order; an
+//! [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore()`] is the inverse.
 //!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
 
 mod chunk;
 mod compress;
+mod gzip;
 mod inputs;
 mod json_scan;
 mod json_string;
@@ -32,4 +33,4 @@ pub use inputs::{Format, InputFile, Inputs};
 pub use output::{DataWriter, FileSink, JsonLines, OutDir};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};
-pub use rewrite::{OutPart, rewrite};
+pub use rewrite::{OutPart, pack, rewrite};

@@ -10,9 +10,10 @@ use super::inputs::{InputFile, Inputs};
 use super::rewrite::OutPart;
 use super::staging::{Staging, visible_names};
 use crate::error::{Error, Result};
+use flate2::Crc;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// Everything a run may leave at the top of its output folder.
@@ -163,7 +164,13 @@ impl FileSink {
     /// # Errors
     /// `Resource`, as when the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.write_all(bytes).map_err(|e| Error::io("write", &self.path, e))
+        self.writer.write(bytes).map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// Appends content, or what it was deflated to.
+    fn append(&mut self, bytes: &[u8], packed: Option<&Crc>) -> Result<()> {
+        let Some(crc) = packed else { return self.write(bytes) };
+        self.writer.write_deflated(bytes, crc).map_err(|e| Error::io("write", &self.path, e))
     }
 
     /// Ends the file; without it the file is not complete.
@@ -175,7 +182,7 @@ impl FileSink {
     }
 }
 
-/// Writes what [`rewrite`](super::rewrite) returns, chunk by chunk in input order, to the data files.
+/// Writes what [`rewrite`](super::rewrite()) returns, chunk by chunk in input order, to the data files.
 pub struct DataWriter<'o> {
     folder: &'o OutDir,
     sink: Option<FileSink>,
@@ -192,7 +199,7 @@ impl DataWriter<'_> {
                 Some(sink) if !part.begins => sink,
                 _ => self.folder.sink(&part.input)?,
             };
-            sink.write(&bytes[part.range.clone()])?;
+            sink.append(&bytes[part.range.clone()], part.packed.as_ref())?;
             if part.ends {
                 sink.finish()?;
             } else {

@@ -4,7 +4,9 @@
 //! of its spans and nothing else changes, so escapes, key order, spacing and line endings stay. A dropped row goes
 //! with its line ending; a text file that is dropped is not written. `O(bytes)`.
 
+use super::Compression;
 use super::chunk::{Chunk, Part, Row, rows};
+use super::gzip::deflate;
 use super::inputs::{Format, InputFile};
 use super::json_string::raw_ranges;
 use super::parse::utf8;
@@ -12,11 +14,12 @@ use super::{jsonl, text_files};
 use crate::error::{Error, Result};
 use crate::record::{Action, Change, Fields, Piece, Removed};
 use crate::span::ByteSpan;
+use flate2::Crc;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// What a [`Part`] of a chunk became.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OutPart {
     /// The file it is from; the output has its name.
     pub input: Arc<InputFile>,
@@ -28,6 +31,8 @@ pub struct OutPart {
     pub ends: bool,
     /// Whether the file is not written at all: a text file that was dropped.
     pub absent: bool,
+    /// Set once the bytes are deflated: the checksum of the content.
+    pub(super) packed: Option<Crc>,
 }
 
 /// Rewrites a chunk. `action` is asked for every row in order, blank and broken ones too; `out` is cleared and
@@ -49,9 +54,28 @@ pub fn rewrite<'p>(
         let start = out.len();
         let absent = rewrite_part(part, &chunk.bytes[part.range.clone()], fields, &mut action, out, removed)?;
         let (input, begins) = (Arc::clone(&part.input), part.first_row == 0);
-        parts.push(OutPart { input, range: start..out.len(), begins, ends: part.ends, absent });
+        parts.push(OutPart { input, range: start..out.len(), begins, ends: part.ends, absent, packed: None });
     }
     Ok(parts)
+}
+
+/// Compresses the parts that go into gzip files, in place: the costly step of writing them, which a worker can take
+/// from the thread that writes. The parts are written alike with it or without it, only the archive's bytes differ.
+pub fn pack(parts: &mut [OutPart], bytes: &mut Vec<u8>) {
+    if !parts.iter().any(|part| part.input.compression == Compression::Gzip) {
+        return;
+    }
+    let mut packed = Vec::with_capacity(bytes.len() / 2);
+    for part in parts {
+        let (start, content) = (packed.len(), &bytes[part.range.clone()]);
+        if part.input.compression == Compression::Gzip && part.packed.is_none() {
+            part.packed = Some(deflate(content, &mut packed));
+        } else {
+            packed.extend_from_slice(content);
+        }
+        part.range = start..packed.len();
+    }
+    *bytes = packed;
 }
 
 /// Rewrites a part; true where it is a text file that was dropped.
