@@ -1,15 +1,33 @@
 //! The conductors: the only place where the core, the machinery, the borders and the threads meet.
+//!
+//! [`run`] does what [`Options`] ask for: the block way (`block`), the near-duplicate way (`near`), then the plan and
+//! the records (`rewrite`). Each way is a series of passes over the input (`corpus`) and folds over shuffles; between
+//! them stand tables by document (`table`). [`explain`] and [`restore`] work on what a run left behind.
 
+mod block;
+mod corpus;
+mod explain;
+mod near;
 pub mod options;
 pub mod progress;
+mod reading;
+mod rewrite;
 pub mod summary;
+mod table;
 
+pub use explain::explain;
 pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::error::{Error, Result};
+use crate::io::{OutDir, restore_folder};
+use crate::near::Near;
+use crate::{Error, Result};
+use corpus::Corpus;
+use rewrite::{Decided, Totals};
 use std::path::Path;
+use std::time::Instant;
+use summary::{BlockSummary, Inputs, NearSummary, Outputs, Resources, SCurvePoint, SUMMARY_VERSION, share};
 
 /// Does what `options` ask for and says what it did.
 ///
@@ -17,24 +35,129 @@ use std::path::Path;
 /// Of every [`ErrorKind`](crate::ErrorKind); nothing half-written is left under a final name.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Summary> {
     options.check()?;
-    progress.finish();
-    Err(Error::usage(format!("{} is not built yet", options.mode)))
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|e| Error::resource(format!("cannot start threads: {e}")).cure("ask for fewer with --threads"))?;
+    pool.install(|| conduct(options, progress))
 }
 
-/// Why the documents called `ids` were dropped or changed in the run that wrote `dir`, for people to read; of two
-/// documents, also how alike they are.
-///
-/// # Errors
-/// When `dir` holds no results, or an id does not occur in them.
-pub fn explain(dir: &Path, ids: &[String]) -> Result<String> {
-    Err(Error::usage(format!("cannot explain {ids:?} yet")).at(dir))
+fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
+    let began = Instant::now();
+    let corpus = Corpus::open(options, progress)?;
+    let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
+    let out = match &options.out {
+        Some(out) if !options.dry_run => Some(OutDir::create(out, &corpus.inputs, options.overwrite)?),
+        _ => None,
+    };
+    let decided = decide(&corpus, near.as_ref())?;
+    let totals = rewrite::plan(&corpus, &decided, out.as_ref())?;
+    let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref())?;
+    let clusters = rewrite::clusters(&decided, out.as_ref())?;
+    if let Some(out) = out.as_ref().filter(|_| options.writes_records()) {
+        rewrite::records(&corpus, &decided, out)?;
+    }
+    let mut summary = Summary {
+        version: env!("CARGO_PKG_VERSION").into(),
+        summary_version: SUMMARY_VERSION,
+        mode: options.mode,
+        options: options.clone(),
+        inputs: inputs(&corpus, &totals),
+        near: near.as_ref().map(|near| near_summary(near, &decided, clusters)),
+        blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
+        outputs: outputs(&totals),
+        resources: Resources::default(),
+    };
+    summary.resources = resources(&corpus, began, totals.counts.text_bytes);
+    if let Some(out) = out {
+        let mut file = out.file("summary.json")?;
+        let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::resource(e.to_string()))?;
+        file.write(&json)?;
+        file.finish()?;
+        out.commit()?;
+    }
+    Ok(summary)
 }
 
-/// Rebuilds under `out` the input of the run that wrote `dir`, byte for byte; returns how many records that were.
+/// Blocks first: what they take out counts in no similarity.
+fn decide(corpus: &Corpus<'_>, near: Option<&Near>) -> Result<Decided> {
+    let block = corpus.options.finds_blocks().then(|| block::run(corpus)).transpose()?;
+    let uncut = table::Table::default();
+    let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
+    let near = near.map(|near| near::run(corpus, near, cuts)).transpose()?;
+    Ok(Decided { near, block })
+}
+
+fn inputs(corpus: &Corpus<'_>, totals: &Totals) -> Inputs {
+    Inputs {
+        files: corpus.inputs.files().len() as u64,
+        records: totals.counts.records,
+        bad_records: totals.counts.bad,
+        bytes: corpus.inputs.total_bytes(),
+        text_bytes: totals.counts.text_bytes,
+        tokens: totals.counts.tokens,
+    }
+}
+
+fn near_summary(near: &Near, decided: &Decided, clusters: u64) -> NearSummary {
+    use crate::near::Reason;
+    let count = |reason: Reason| {
+        let verdicts = decided.near.iter().flat_map(|n| n.verdicts.iter());
+        verdicts.filter(|(_, v)| v.reason == Some(reason)).count() as u64
+    };
+    let bands = near.bands();
+    let point = |(similarity, probability)| SCurvePoint { similarity, probability };
+    NearSummary {
+        exact_duplicates: count(Reason::Exact),
+        near_duplicates: count(Reason::Near),
+        contained: count(Reason::Contained),
+        clusters,
+        bands: u32::try_from(bands.bands()).unwrap_or(u32::MAX),
+        rows: u32::try_from(bands.rows()).unwrap_or(u32::MAX),
+        s_curve: bands.curve().into_iter().map(point).collect(),
+        expected_recall: bands.probability(near.options().threshold),
+    }
+}
+
+fn block_summary(totals: &Totals, found: u64, stripped: u64) -> BlockSummary {
+    BlockSummary {
+        found,
+        stripped,
+        occurrences: totals.occurrences,
+        removed_bytes: totals.cut_bytes,
+        edited_documents: totals.edited,
+    }
+}
+
+fn outputs(totals: &Totals) -> Outputs {
+    Outputs {
+        records: totals.counts.records - totals.dropped,
+        dropped: totals.dropped,
+        edited: totals.edited,
+        bytes: 0,
+        removed_text_bytes: totals.removed_text_bytes,
+        duplicate_share: share(totals.dropped, totals.counts.records),
+        removed_bytes_share: share(totals.removed_text_bytes, totals.counts.text_bytes),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate is read to a few digits")]
+fn resources(corpus: &Corpus<'_>, began: Instant, text_bytes: u64) -> Resources {
+    let (cpu_seconds, peak_memory_bytes) = summary::process_usage();
+    Resources {
+        wall_seconds: began.elapsed().as_secs_f64(),
+        cpu_seconds,
+        peak_memory_bytes,
+        spill_bytes: corpus.area.bytes_written(),
+        mb_per_cpu_second: if cpu_seconds > 0.0 { text_bytes as f64 / 1e6 / cpu_seconds } else { 0.0 },
+    }
+}
+
+/// Rebuilds under `out` the input of the run that wrote `dir`, byte for byte; returns how many files that were.
 ///
 /// # Errors
 /// When `dir` is incomplete or was changed, or `out` cannot be written.
 pub fn restore(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<u64> {
-    progress.finish();
-    Err(Error::usage(format!("cannot restore to {} yet", out.display())).at(dir))
+    progress.stage("restore", 0);
+    restore_folder(dir, out)
 }

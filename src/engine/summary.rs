@@ -137,6 +137,22 @@ pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
+/// CPU seconds and the most memory of this process; zeros where the system does not tell.
+#[must_use]
+pub fn process_usage() -> (f64, u64) {
+    let field = |table: &str, name: &str| {
+        let line = table.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = field(&status, "VmHWM:").unwrap_or(0) * 1024;
+    // Fields 14 and 15 of stat, in hundredths of a second; the command in field 2 may hold spaces, so count from its end.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks: u32 = after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u32>().ok()).sum();
+    (f64::from(ticks) / 100.0, peak)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

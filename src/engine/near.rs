@@ -1,0 +1,336 @@
+//! Conducts the near-duplicate way: sketches of all documents, components of candidates, verdicts.
+//!
+//! Two reads of the input. The first shuffles band keys and joins documents that share one into components (4 bytes a
+//! document). The second puts the shingles of the candidates aside, in input order, and shuffles a small record of
+//! each by component; then every component is decided on its own, so memory holds one component a thread.
+//! Tokens under a cut of the block way count in neither.
+
+use super::corpus::Corpus;
+use super::table::{Names, Table};
+use crate::io::Parser;
+use crate::near::{Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
+use crate::plan::strip::Cut;
+use crate::record::RecordView;
+use crate::shuffle::{Posting, Stash, Ticket};
+use crate::text::{Tokens, tokenize};
+use crate::{Error, Result, hash};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// What the near-duplicate way decided.
+pub(super) struct Outcome {
+    /// One row for every document that shares a verified edge with another.
+    pub(super) verdicts: Table<Verdict>,
+    /// Names of all candidates.
+    pub(super) names: Names,
+}
+
+/// A band key of a document.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Band {
+    key: u64,
+    doc: u32,
+}
+
+impl Posting for Band {
+    const BYTES: usize = 12;
+    fn key(&self) -> u64 {
+        self.key
+    }
+    fn encode(&self, out: &mut [u8]) {
+        out[..8].copy_from_slice(&self.key.to_le_bytes());
+        out[8..].copy_from_slice(&self.doc.to_le_bytes());
+    }
+    fn decode(bytes: &[u8]) -> Self {
+        Self { key: u64_at(bytes, 0), doc: u32_at(bytes, 8) }
+    }
+}
+
+/// A candidate on its way to its component. Ordered by component, then by keep order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    component: u32,
+    position: u32,
+    doc: u32,
+    tokens: u32,
+    sequence: u128,
+    shingles: Ticket,
+}
+
+impl Posting for Candidate {
+    const BYTES: usize = 44;
+    fn key(&self) -> u64 {
+        self.component.into()
+    }
+    fn encode(&self, out: &mut [u8]) {
+        for (i, field) in [self.component, self.position, self.doc, self.tokens].into_iter().enumerate() {
+            out[4 * i..4 * i + 4].copy_from_slice(&field.to_le_bytes());
+        }
+        out[16..32].copy_from_slice(&self.sequence.to_le_bytes());
+        out[32..40].copy_from_slice(&self.shingles.at.to_le_bytes());
+        out[40..44].copy_from_slice(&self.shingles.len.to_le_bytes());
+    }
+    fn decode(bytes: &[u8]) -> Self {
+        Self {
+            component: u32_at(bytes, 0),
+            position: u32_at(bytes, 4),
+            doc: u32_at(bytes, 8),
+            tokens: u32_at(bytes, 12),
+            sequence: u128::from_le_bytes(bytes[16..32].try_into().expect("sixteen bytes")),
+            shingles: Ticket { at: u64_at(bytes, 32), len: u32_at(bytes, 40) },
+        }
+    }
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+/// How many bits numbers below `count` have.
+pub(super) fn bits_of(count: u32) -> u32 {
+    (u32::BITS - count.leading_zeros()).max(1)
+}
+
+/// Buffers of one worker.
+struct Worker {
+    parser: Parser,
+    tokens: Tokens,
+    hashes: Vec<u64>,
+    scratch: Vec<u64>,
+    keys: Vec<u64>,
+}
+
+/// What the first read found in one chunk.
+#[derive(Default)]
+struct Seen {
+    /// Keep order, where it is not input order.
+    ranks: Vec<Rank>,
+    rows: u32,
+}
+
+/// What the second read found of one candidate.
+struct Found {
+    doc: u32,
+    tokens: u32,
+    sequence: u128,
+    shingles: Vec<u8>,
+    name: String,
+}
+
+/// Runs the way over the corpus; `cuts` are what the block way takes out.
+pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Outcome> {
+    let (components, order) = candidates(corpus, near, cuts)?;
+    decide(corpus, near, cuts, &components, &order)
+}
+
+fn worker(corpus: &Corpus<'_>) -> Worker {
+    let parser = Parser::new(&corpus.fields);
+    Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
+}
+
+/// The hashes of the tokens that no cut touches.
+fn visible<'t>(tokens: &'t Tokens, cuts: Option<&Vec<Cut>>, buffer: &'t mut Vec<u64>) -> &'t [u64] {
+    let Some(cuts) = cuts else { return &tokens.hashes };
+    buffer.clear();
+    let mut cuts = cuts.iter().map(|c| c.span).peekable();
+    for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
+        while cuts.next_if(|c| c.end <= span.start).is_some() {}
+        if cuts.peek().is_none_or(|c| span.end <= c.start) {
+            buffer.push(hash);
+        }
+    }
+    buffer
+}
+
+/// First read: documents that share a key are candidates. Gives the root of each document's component, and each
+/// document's place in keep order where that is not input order.
+fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<(Vec<u32>, Vec<u32>)> {
+    let bands = corpus.shuffle::<Band>(64)?;
+    let mut seen = Seen::default();
+    let ranked = near.options().keep != Keep::First;
+    corpus.pass(
+        "sketch",
+        || worker(corpus),
+        |w, chunk| {
+            let mut scatter = bands.scatter();
+            let mut found = Seen { rows: chunk.rows(), ..Seen::default() };
+            let Worker { parser, tokens, hashes, scratch, keys } = w;
+            let record = |record: &RecordView<'_>| {
+                tokenize(record.text, tokens);
+                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                near.keys(visible, scratch, keys);
+                if ranked {
+                    let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
+                    let value = f64::NAN;
+                    found.ranks.push(Rank { doc: record.doc, tokens, value });
+                }
+                keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
+            };
+            corpus.visit(parser, chunk, |_| true, record, |_| {})?;
+            Ok(found)
+        },
+        |found| {
+            seen.rows += found.rows;
+            seen.ranks.extend(found.ranks);
+            Ok(())
+        },
+    )?;
+    Ok((join(corpus, bands, seen.rows)?, keep_order(near, seen)))
+}
+
+/// Documents that share a key, joined: the root of each document.
+fn join(corpus: &Corpus<'_>, bands: crate::shuffle::Shuffle<Band>, rows: u32) -> Result<Vec<u32>> {
+    let components = Mutex::new(Components::new(rows));
+    corpus.fold(bands, |_, mut groups| {
+        let mut edges: Vec<(u32, u32)> = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            let common = lsh::is_containment_key(group.key()) && group.len() > lsh::CONTAINMENT_KEY_MAX_DOCS as u64;
+            if group.len() < 2 || common {
+                continue;
+            }
+            let mut first = None;
+            group.for_each(|band| {
+                let first = *first.get_or_insert(band.doc);
+                if first != band.doc {
+                    edges.push((first, band.doc));
+                }
+                Ok(())
+            })?;
+            if edges.len() >= 1 << 16 {
+                union(&components, &mut edges);
+            }
+        }
+        union(&components, &mut edges);
+        Ok(())
+    })?;
+    let components =
+        components.into_inner().map_err(|_| Error::resource("a worker failed while joining candidates"))?;
+    Ok(components.into_roots())
+}
+
+fn union(components: &Mutex<Components>, edges: &mut Vec<(u32, u32)>) {
+    let mut components = components.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (a, b) in edges.drain(..) {
+        components.union(a, b);
+    }
+}
+
+/// Each document's place in keep order; empty where that is input order.
+fn keep_order(near: &Near, mut seen: Seen) -> Vec<u32> {
+    if near.options().keep == Keep::First {
+        return Vec::new();
+    }
+    seen.ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
+    let mut order = vec![u32::MAX; seen.rows as usize];
+    for (place, rank) in (0u32..).zip(&seen.ranks) {
+        order[rank.doc as usize] = place;
+    }
+    order
+}
+
+/// Second read: the candidates' shingles; then one component at a time is decided.
+fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32], order: &[u32]) -> Result<Outcome> {
+    let mut alone = vec![true; roots.len()];
+    for (doc, &root) in (0u32..).zip(roots) {
+        if root != doc {
+            alone[doc as usize] = false;
+            alone[root as usize] = false;
+        }
+    }
+    let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
+    let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
+    let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
+    let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut known: HashMap<u128, Ticket> = HashMap::new();
+    corpus.pass(
+        "verify",
+        || worker(corpus),
+        |w, chunk| {
+            let mut found = Vec::new();
+            let Worker { parser, tokens, hashes, scratch, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                tokenize(record.text, tokens);
+                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
+                Ok(())
+            };
+            corpus.visit(parser, chunk, |doc| !alone[doc as usize], record, |_| {})?;
+            Ok(found)
+        },
+        |found| {
+            let mut scatter = by_component.scatter();
+            for f in found {
+                let shingles = match known.get(&f.sequence) {
+                    Some(&ticket) => ticket,
+                    None => shingles.put(&f.shingles)?,
+                };
+                known.entry(f.sequence).or_insert(shingles);
+                names.push(f.doc, &f.name)?;
+                let component = roots[f.doc as usize];
+                let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
+                let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
+                scatter.push(Candidate { component, position, doc, tokens, sequence, shingles })?;
+            }
+            Ok(())
+        },
+    )?;
+    drop(known);
+    let verdicts = verdicts(corpus, near, by_component, &shingles)?;
+    Ok(Outcome { verdicts, names })
+}
+
+fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mut Vec<u64>, name: String) -> Found {
+    near.shingle_set(visible, scratch);
+    Found {
+        doc: record.doc,
+        tokens: u32::try_from(visible.len()).unwrap_or(u32::MAX),
+        sequence: hash::token_sequence(visible),
+        shingles: scratch.iter().flat_map(|s| s.to_le_bytes()).collect(),
+        name,
+    }
+}
+
+/// What the plan calls a record.
+pub(super) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
+    let file = &corpus.inputs.files()[record.file as usize];
+    record.id.map_or_else(|| format!("{}:{}", file.name, record.row + 1), str::to_owned)
+}
+
+fn verdicts(
+    corpus: &Corpus<'_>,
+    near: &Near,
+    by_component: crate::shuffle::Shuffle<Candidate>,
+    shingles: &Stash,
+) -> Result<Table<Verdict>> {
+    let decided = corpus.fold(by_component, |_, mut groups| {
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        let mut bytes = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            let mut decider = Decider::new(near);
+            group.for_each(|c| {
+                shingles.get(c.shingles, &mut bytes)?;
+                let set = bytes.chunks_exact(8).map(|s| u64_at(s, 0)).collect();
+                decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
+                Ok(())
+            })?;
+            verdicts.extend(clustered(decider.finish()));
+        }
+        Ok(verdicts)
+    })?;
+    let mut rows: Vec<(u32, Verdict)> = decided.into_iter().flatten().map(|v| (v.doc, v)).collect();
+    rows.sort_unstable_by_key(|r| r.0);
+    Ok(Table::from_sorted(rows))
+}
+
+/// The verdicts on documents that have company.
+fn clustered(verdicts: Vec<Verdict>) -> impl Iterator<Item = Verdict> {
+    let mut sizes: HashMap<u32, u32> = HashMap::new();
+    for verdict in &verdicts {
+        *sizes.entry(verdict.cluster_root).or_default() += 1;
+    }
+    verdicts.into_iter().filter(move |v| sizes[&v.cluster_root] > 1)
+}

@@ -1,0 +1,277 @@
+//! Conducts the end: the plan is written, then the records.
+//!
+//! Both reads see the documents in input order. The plan stands complete, on disk under a temporary name, before the
+//! first record is written.
+
+use super::block;
+use super::corpus::Corpus;
+use super::near::{self, name_of};
+use super::table::Table;
+use crate::block::decide::Reason as Why;
+use crate::io::{OutDir, OutPart, Parser, pack, rewrite};
+use crate::near::{Reason as NearReason, Verdict};
+use crate::plan::lines::{
+    Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Example, Member, PlanLine, PlanSpan, Reason,
+};
+use crate::plan::strip::Cut;
+use crate::record::{Action, RecordView};
+use crate::span::ByteSpan;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Everything that was decided.
+pub(super) struct Decided {
+    pub(super) near: Option<near::Outcome>,
+    pub(super) block: Option<block::Outcome>,
+}
+
+/// What the plan amounts to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) dropped: u64,
+    pub(super) edited: u64,
+    pub(super) occurrences: u64,
+    pub(super) removed_text_bytes: u64,
+    pub(super) cut_bytes: u64,
+    /// Records, bad ones, bytes of text and tokens, where no block way counted them.
+    pub(super) counts: block::Counts,
+}
+
+impl Decided {
+    fn verdict(&self, doc: u32) -> Option<&Verdict> {
+        self.near.as_ref().and_then(|n| n.verdicts.get(doc))
+    }
+
+    fn dropped(&self, doc: u32) -> Option<&Verdict> {
+        self.verdict(doc).filter(|v| !v.kept)
+    }
+
+    fn cuts(&self, doc: u32) -> &[Cut] {
+        self.block.as_ref().and_then(|b| b.cuts.get(doc)).map_or(&[], Vec::as_slice)
+    }
+
+    fn changes(&self, doc: u32) -> bool {
+        self.dropped(doc).is_some() || !self.cuts(doc).is_empty()
+    }
+
+    /// Clusters by their root, numbered from 1 in the order of their first member.
+    fn clusters(&self) -> BTreeMap<u32, u64> {
+        let roots = self.near.iter().flat_map(|n| n.verdicts.iter()).map(|(_, v)| v.cluster_root);
+        let mut numbers: BTreeMap<u32, u64> = roots.map(|root| (root, 0)).collect();
+        (1..).zip(numbers.values_mut()).for_each(|(i, number)| *number = i);
+        numbers
+    }
+
+    fn why(&self, block: u32) -> Why {
+        let blocks = self.block.as_ref().map_or(&[][..], |b| &b.blocks);
+        blocks.get(block as usize).map_or(Why::RunningLine, |b| b.reason)
+    }
+}
+
+/// Writes `plan.jsonl`, or only adds it up where there is no folder.
+pub(super) fn plan(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>) -> Result<Totals> {
+    let clusters = decided.clusters();
+    let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
+    let mut totals = Totals::default();
+    let counted = decided.block.is_some();
+    corpus.pass(
+        "plan",
+        || Parser::new(&corpus.fields),
+        |parser, chunk| {
+            let (mut lines, mut totals) = (Vec::new(), Totals::default());
+            let mut bad = Vec::new();
+            let record = |record: &RecordView<'_>| {
+                if !counted {
+                    totals.counts.records += 1;
+                    totals.counts.text_bytes += record.text.len() as u64;
+                }
+                if decided.changes(record.doc) {
+                    let line = line(corpus, decided, &clusters, record)?;
+                    totals.add(&line, record.text.len() as u64);
+                    serde_json::to_writer(&mut lines, &line).map_err(|e| Error::resource(e.to_string()))?;
+                    lines.push(b'\n');
+                }
+                Ok(())
+            };
+            corpus.visit(parser, chunk, |doc| !counted || decided.changes(doc), record, |e| bad.push(e))?;
+            totals.counts.bad = bad.len() as u64;
+            totals.counts.records += bad.len() as u64;
+            Ok((lines, totals, if counted { Vec::new() } else { bad }))
+        },
+        |(lines, chunk, bad)| {
+            totals.join(&chunk);
+            bad.iter().for_each(|error| corpus.progress.warn(&error.to_string()));
+            file.as_mut().map_or(Ok(()), |f| f.write_lines(&lines))
+        },
+    )?;
+    file.map_or(Ok(()), crate::io::JsonLines::finish)?;
+    if let Some(block) = &decided.block {
+        totals.counts = block.counts;
+    }
+    Ok(totals)
+}
+
+impl Totals {
+    fn add(&mut self, line: &PlanLine, text_bytes: u64) {
+        match line.action {
+            PlanAction::Drop => {
+                self.dropped += 1;
+                self.removed_text_bytes += text_bytes;
+            }
+            PlanAction::Edit => {
+                let bytes: u64 = line.spans.iter().map(|s| u64::from(s.end - s.start)).sum();
+                self.edited += 1;
+                self.occurrences += line.spans.len() as u64;
+                self.removed_text_bytes += bytes;
+                self.cut_bytes += bytes;
+            }
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.dropped += other.dropped;
+        self.edited += other.edited;
+        self.occurrences += other.occurrences;
+        self.removed_text_bytes += other.removed_text_bytes;
+        self.cut_bytes += other.cut_bytes;
+        self.counts.records += other.counts.records;
+        self.counts.bad += other.counts.bad;
+        self.counts.text_bytes += other.counts.text_bytes;
+    }
+}
+
+fn line(
+    corpus: &Corpus<'_>,
+    decided: &Decided,
+    clusters: &BTreeMap<u32, u64>,
+    record: &RecordView<'_>,
+) -> Result<PlanLine> {
+    let file = corpus.inputs.files()[record.file as usize].name.clone();
+    let (row, id) = (record.row + 1, name_of(corpus, record));
+    let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(record.doc)) else {
+        let spans = decided.cuts(record.doc).iter().map(|c| PlanSpan {
+            start: c.span.start,
+            end: c.span.end,
+            block: u64::from(c.block) + 1,
+            why: wording(decided.why(c.block)),
+        });
+        let (action, reason) = (PlanAction::Edit, Reason::Blocks);
+        return Ok(PlanLine {
+            file,
+            row,
+            id,
+            action,
+            reason,
+            of: None,
+            similarity: None,
+            cluster: None,
+            spans: spans.collect(),
+        });
+    };
+    let (reason, similarity) = match verdict.reason {
+        Some(NearReason::Exact) => (Reason::Exact, verdict.similarity),
+        Some(NearReason::Contained) => (Reason::Contained, verdict.contained),
+        _ => (Reason::Near, verdict.similarity),
+    };
+    let of = verdict.of.map(|doc| near.names.get(doc)).transpose()?;
+    let cluster = clusters.get(&verdict.cluster_root).copied();
+    let action = PlanAction::Drop;
+    Ok(PlanLine { file, row, id, action, reason, of, similarity: Some(similarity), cluster, spans: Vec::new() })
+}
+
+/// A reason in the words of the outputs.
+fn wording(reason: Why) -> String {
+    serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Writes `clusters.jsonl`; how many there are.
+pub(super) fn clusters(decided: &Decided, out: Option<&OutDir>) -> Result<u64> {
+    let Some(near) = &decided.near else { return Ok(0) };
+    let numbers = decided.clusters();
+    let mut members: BTreeMap<u64, Vec<(u32, Verdict)>> = BTreeMap::new();
+    for (doc, verdict) in near.verdicts.iter() {
+        members.entry(numbers[&verdict.cluster_root]).or_default().push((doc, *verdict));
+    }
+    let Some(out) = out else { return Ok(numbers.len() as u64) };
+    let mut file = out.json_lines("clusters.jsonl")?;
+    for (id, members) in members {
+        let kept = members.iter().find(|(_, v)| v.kept).map_or(members[0].0, |m| m.0);
+        let named = |&(doc, v): &(u32, Verdict)| Ok(Member { id: near.names.get(doc)?, similarity: v.similarity });
+        let line =
+            ClusterLine { id, kept: near.names.get(kept)?, members: members.iter().map(named).collect::<Result<_>>()? };
+        file.write(&line)?;
+    }
+    file.finish()?;
+    Ok(numbers.len() as u64)
+}
+
+/// Writes `blocks.jsonl`; how many there are, and how many go.
+pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>) -> Result<(u64, u64)> {
+    let Some(block) = &decided.block else { return Ok((0, 0)) };
+    let stripped = block.blocks.iter().filter(|b| b.reason.strips()).count() as u64;
+    if let Some(out) = out {
+        let mut file = out.json_lines("blocks.jsonl")?;
+        for (id, b) in (1..).zip(&block.blocks) {
+            let example = |&(doc, span): &(u32, ByteSpan)| {
+                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end })
+            };
+            let decision = match (b.reason.strips(), corpus.options.block.keep_copies) {
+                (false, _) => BlockDecision::Keep,
+                (true, crate::block::KeepCopies::First) => BlockDecision::KeepFirst,
+                (true, _) if corpus.options.block.exact => BlockDecision::KeepFirst,
+                (true, _) => BlockDecision::Strip,
+            };
+            file.write(&BlockLine {
+                id,
+                template: b.text.clone(),
+                tokens: b.evidence.tokens.into(),
+                copies: b.evidence.copies.into(),
+                documents: b.evidence.documents.into(),
+                sites: 0,
+                decision,
+                why: wording(b.reason),
+                examples: b.examples.iter().map(example).collect::<Result<_>>()?,
+            })?;
+        }
+        file.finish()?;
+    }
+    Ok((block.blocks.len() as u64, stripped))
+}
+
+/// Writes `data/` and `removed.jsonl`; bytes of text before compression are not counted, the bytes on disk are.
+pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir) -> Result<()> {
+    let mut writer = out.data_writer()?;
+    let mut removed_file = out.json_lines("removed.jsonl")?;
+    let spans = spans(decided);
+    corpus.pass(
+        "write",
+        || (),
+        |(), chunk| {
+            let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
+            let action = |doc| match (decided.dropped(doc), spans.get(doc)) {
+                (Some(_), _) => Action::Drop,
+                (None, Some(spans)) => Action::Cut(spans),
+                (None, None) => Action::Keep,
+            };
+            let mut take = |r: crate::record::Removed<'_>| {
+                serde_json::to_writer(&mut removed, &r).map_err(|e| Error::resource(e.to_string()))?;
+                removed.push(b'\n');
+                Ok(())
+            };
+            let mut parts: Vec<OutPart> = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut take)?;
+            pack(&mut parts, &mut bytes);
+            Ok((parts, bytes, removed))
+        },
+        |(parts, bytes, removed)| {
+            writer.write(&parts, &bytes)?;
+            removed_file.write_lines(&removed)
+        },
+    )?;
+    removed_file.finish()
+}
+
+/// The cuts as the rewrite wants them.
+fn spans(decided: &Decided) -> Table<Vec<ByteSpan>> {
+    let cuts = decided.block.iter().flat_map(|b| b.cuts.iter());
+    Table::from_sorted(cuts.map(|(doc, cuts)| (doc, cuts.iter().map(|c| c.span).collect())).collect())
+}
