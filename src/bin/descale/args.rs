@@ -6,7 +6,7 @@
 use crate::fail_if::Condition;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use descale::block::{KeepCopies, Options as BlockOptions};
+use descale::block::{KeepCopies, Options as BlockOptions, Protect};
 use descale::engine::{Mode, OnBadRecord, Options};
 use descale::near::{Keep, Options as NearOptions};
 use std::path::PathBuf;
@@ -222,6 +222,15 @@ struct Block {
     /// Which copies stay: auto keeps the first of a copied passage that is no boilerplate
     #[arg(long, value_name = "RULE", value_parser = keep_copies(), default_value_t = defaults().block.keep_copies)]
     keep_copies: KeepCopies,
+    /// What stays although it repeats: quotes, code, relatives, refrains; none protects nothing
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = protect(), default_value = "quotes,code,relatives,refrains")]
+    protect: Vec<Option<Protect>>,
+    /// Tokens in a gram, the unit whose copies are counted
+    #[arg(long, value_name = "N", default_value_t = defaults().block.gram_tokens)]
+    gram_tokens: usize,
+    /// Grams in a window: every repeat of gram-tokens + window - 1 tokens is found
+    #[arg(long, value_name = "N", default_value_t = defaults().block.window)]
+    window: usize,
 }
 
 impl Command {
@@ -281,7 +290,9 @@ impl Block {
             min_copies: self.min_copies,
             min_documents: self.min_documents,
             keep_copies: self.keep_copies,
-            ..BlockOptions::default()
+            protect: self.protect.iter().copied().flatten().collect(),
+            gram_tokens: self.gram_tokens,
+            window: self.window,
         }
     }
 }
@@ -302,6 +313,16 @@ fn keep_copies() -> impl TypedValueParser<Value = KeepCopies> {
         "none" => KeepCopies::None,
         "first" => KeepCopies::First,
         _ => KeepCopies::Auto,
+    })
+}
+
+fn protect() -> impl TypedValueParser<Value = Option<Protect>> {
+    PossibleValuesParser::new(["quotes", "code", "relatives", "refrains", "none"]).map(|name| match name.as_str() {
+        "quotes" => Some(Protect::Quotes),
+        "code" => Some(Protect::Code),
+        "relatives" => Some(Protect::Relatives),
+        "refrains" => Some(Protect::Refrains),
+        _ => None,
     })
 }
 
@@ -330,14 +351,15 @@ mod tests {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
                     --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-tokens 3 --seed 7 \
                     --keep field:score --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
-                    --keep-copies first";
+                    --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
         let expected = serde_json::json!({
             "mode": "clean", "inputs": ["a", "b"], "out": "o", "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
             "dry-run": true,
             "near": {"threshold": 0.7, "recall": 0.9, "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
-            "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first"},
+            "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first",
+                      "protect": ["code", "quotes"], "gram-tokens": 6, "window": 9},
         });
         assert_eq!(got, expected);
     }
