@@ -19,19 +19,21 @@ pub struct Fields {
     pub text: String,
     /// The field that names the record in the plan: a string or a number; a record may lack it.
     pub id: Option<String>,
-    /// The field that groups records (host, source): a string or a number; a record may lack it.
-    /// With text files the group is their folder.
+    /// The field that groups records (host, source): a string or a number; a record may lack it. Of a value that is
+    /// an absolute URL the host is taken. With text files the group is their folder.
     pub site: Option<String>,
+    /// The field whose number says which of several records is worth most; a record may lack it.
+    pub rank: Option<String>,
 }
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { text: "text".into(), id: Some("id".into()), site: None }
+        Self { text: "text".into(), id: Some("id".into()), site: None, rank: None }
     }
 }
 
 /// One record as it is read. All of it lives until the visit ends: copy what must stay.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordView<'a> {
     /// Number of its file.
     pub file: u32,
@@ -43,6 +45,8 @@ pub struct RecordView<'a> {
     pub id: Option<&'a str>,
     /// Its group, where it has one.
     pub site: Option<&'a str>,
+    /// Its rank: a finite number, where it has one.
+    pub rank: Option<f64>,
     /// The decoded text.
     pub text: &'a str,
     /// The row as it lies in the file, with its line ending.

@@ -32,6 +32,7 @@ impl<'a> Corpus<'a> {
             text: options.text_field.clone(),
             id: Some(options.id_field.clone()),
             site: options.site_field.clone(),
+            ..Fields::default()
         };
         let temp_dir = options.temp_dir.as_deref();
         Ok(Self {

@@ -1,13 +1,14 @@
-//! JSON Lines: one object a line, of which three top-level fields matter.
+//! JSON Lines: one object a line, of which a few top-level fields matter.
 //!
 //! A blank line is no record. A line is broken where it is no JSON object, or where its text is missing, twice there
 //! (which of the two would be edited?), null, no string, or holds a lone surrogate. An id or site that is neither
-//! string nor number counts as missing; of two the first counts.
+//! string nor number counts as missing, and so does a rank that is no finite number; of two the first counts.
 
 use super::chunk::Row;
 use super::json_scan::{self, Key, Value};
 use super::json_string::unescape;
 use super::parse::Buffers;
+use super::site::site;
 use crate::error::{Error, Result};
 use crate::record::{Fields, RecordView};
 use std::ops::Range;
@@ -22,6 +23,7 @@ struct Found {
     text_twice: bool,
     id: Option<Value>,
     site: Option<Value>,
+    rank: Option<Value>,
 }
 
 /// The text value of a line: the range between its quotes, and whether it holds escapes.
@@ -47,7 +49,8 @@ pub(super) fn record<'a>(
         row: row.number,
         doc: row.doc,
         id: name(line, found.id, &mut buffers.id),
-        site: name(line, found.site, &mut buffers.site),
+        site: name(line, found.site, &mut buffers.site).map(|value| site(value, &mut buffers.host)),
+        rank: rank(line, found.rank),
         text,
         raw: row.raw,
         value,
@@ -114,6 +117,9 @@ impl Found {
         if wants(&fields.site, &self.site) {
             self.site = Some(value.clone());
         }
+        if wants(&fields.rank, &self.rank) {
+            self.rank = Some(value.clone());
+        }
         if is(&fields.text) {
             self.text_twice = self.text.replace(value).is_some();
         }
@@ -136,11 +142,53 @@ fn decoded<'a>(line: &'a str, range: Range<usize>, escaped: bool, buffer: &'a mu
     Ok(buffer)
 }
 
+/// A rank as a number.
+fn rank(line: &str, value: Option<Value>) -> Option<f64> {
+    let Some(Value::Number(range)) = value else { return None };
+    line[range].parse().ok().filter(|rank: &f64| rank.is_finite())
+}
+
 /// An id or site as text; one that cannot be read counts as missing, for nothing is decided by it alone.
 fn name<'a>(line: &'a str, value: Option<Value>, buffer: &'a mut String) -> Option<&'a str> {
     match value? {
         Value::String { range, escaped } => decoded(line, range, escaped, buffer).ok(),
         Value::Number(range) => Some(&line[range]),
         Value::Null | Value::Other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::io::tests::first_record;
+    use crate::record::Fields;
+
+    #[test]
+    fn ranks_are_numbers() {
+        let fields = Fields { rank: Some("q".into()), ..Fields::default() };
+        for (value, expected) in [
+            ("3", Some(3.0)),
+            ("-1.5e-1", Some(-0.15)),
+            ("18446744073709551616", Some(18_446_744_073_709_551_616.0)),
+            ("1e999", None),
+            ("\"3\"", None),
+            ("null", None),
+            ("[3]", None),
+            ("2, \"q\": 3", Some(2.0)),
+        ] {
+            let line = format!("{{\"text\": \"a\", \"q\": {value}}}\n");
+            first_record("a.jsonl", line.as_bytes(), &fields, |record| assert_eq!(record.rank, expected, "{value}"));
+        }
+        first_record("a.jsonl", b"{\"text\":\"a\"}", &fields, |record| assert_eq!(record.rank, None));
+    }
+
+    #[test]
+    fn sites_are_hosts_or_values() {
+        let fields = Fields { site: Some("url".into()), ..Fields::default() };
+        for (value, expected) in
+            [("\"HTTPS:\\/\\/A.example\\/x\"", "a.example"), ("\"Some Source\"", "Some Source"), ("17", "17")]
+        {
+            let line = format!("{{\"text\": \"a\", \"url\": {value}}}\n");
+            first_record("a.jsonl", line.as_bytes(), &fields, |record| assert_eq!(record.site, Some(expected)));
+        }
     }
 }

@@ -21,6 +21,7 @@ mod output;
 mod parse;
 mod restore;
 mod rewrite;
+mod site;
 mod staging;
 mod text_files;
 

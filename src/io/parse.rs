@@ -20,6 +20,8 @@ pub(super) struct Buffers {
     pub(super) text: String,
     pub(super) id: String,
     pub(super) site: String,
+    /// A host in lower case.
+    pub(super) host: String,
 }
 
 impl Parser {

@@ -17,6 +17,7 @@ pub(super) fn record<'a>(row: &Row<'a>, content: &'a str, fields: &Fields) -> Re
         doc: row.doc,
         id: Some(name),
         site: fields.site.as_ref().map(|_| name.rsplit_once('/').map_or("", |(folder, _)| folder)),
+        rank: None,
         text: &content[value.clone()],
         raw: row.raw,
         value,

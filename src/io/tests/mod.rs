@@ -7,7 +7,7 @@ mod specimens;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::record::{Action, Fields, Removed, Visit};
+use crate::record::{Action, Fields, RecordView, Removed, Visit};
 use crate::span::ByteSpan;
 use std::fs;
 
@@ -20,6 +20,21 @@ fn chunk(name: &str, bytes: &[u8]) -> Chunk {
     let options = ReadOptions { chunk_bytes: 1 << 20, ..ReadOptions::default() };
     let mut source = Chunks::new(&inputs, options);
     source.next_chunk(Vec::new()).unwrap().unwrap()
+}
+
+/// Shows the first record of a file.
+pub(super) fn first_record(name: &str, bytes: &[u8], fields: &Fields, check: impl Fn(&RecordView<'_>)) {
+    let mut seen = false;
+    let visit = |visit: Visit<'_>| {
+        if let Visit::Record(record) = visit
+            && !std::mem::replace(&mut seen, true)
+        {
+            check(&record);
+        }
+        Ok(())
+    };
+    Parser::new(fields).visit(&chunk(name, bytes), visit).unwrap();
+    assert!(seen, "{name} holds no record");
 }
 
 /// What a text says after the spans are gone.
