@@ -7,6 +7,7 @@
 use super::options::{OnBadRecord, Options};
 use super::progress::Progress;
 use crate::io::{Chunk, Chunks, Inputs, Parser, ReadOptions, Source};
+use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
 use crate::shuffle::{Options as ShuffleOptions, Posting};
 use crate::shuffle::{Shuffle, SpillArea};
@@ -32,7 +33,10 @@ impl<'a> Corpus<'a> {
             text: options.text_field.clone(),
             id: Some(options.id_field.clone()),
             site: options.site_field.clone(),
-            ..Fields::default()
+            rank: match &options.near.keep {
+                Keep::Highest(field) => Some(field.clone()),
+                _ => None,
+            },
         };
         let temp_dir = options.temp_dir.as_deref();
         Ok(Self {

@@ -165,7 +165,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
-                    let value = f64::NAN;
+                    let value = record.rank.unwrap_or(f64::NAN);
                     found.ranks.push(Rank { doc: record.doc, tokens, value });
                 }
                 keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
