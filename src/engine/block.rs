@@ -17,6 +17,7 @@
 //!
 //! No stage holds text; what grows with the corpus goes through a shuffle or a stash.
 
+use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::near::{bits_of, name_of, u32_at};
 use super::reading::Reading;
@@ -59,8 +60,10 @@ pub(super) struct Outcome {
     pub(super) blocks: Vec<Block>,
     /// Names of the documents with an example.
     pub(super) names: Names,
-    /// What was read: records, bad ones, bytes of text, tokens.
-    pub(super) counts: Counts,
+    /// Names of the documents with a cut.
+    pub(super) edited: Names,
+    /// What was read.
+    pub(super) census: Census,
 }
 
 /// One repeated passage.
@@ -71,16 +74,6 @@ pub(super) struct Block {
     pub(super) text: String,
     /// Some copies: document and bytes.
     pub(super) examples: Vec<(u32, Span)>,
-}
-
-/// Totals of the input, counted in the first read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) rows: u32,
-    pub(super) records: u64,
-    pub(super) bad: u64,
-    pub(super) text_bytes: u64,
-    pub(super) tokens: u64,
 }
 
 macro_rules! posting {
@@ -193,66 +186,60 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
 /// Runs the way over the corpus.
 pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let options = &corpus.options.block;
-    let (seeds, lengths, running, counts) = seeds(corpus, options)?;
-    let regions = regions(corpus, options, seeds, &lengths)?;
-    let hits = hits(corpus, options, &regions, counts.rows)?;
+    let Seeds { postings, lengths, running, census } = seeds(corpus, options)?;
+    let regions = regions(corpus, options, postings, &lengths)?;
+    let hits = hits(corpus, options, &regions, census.rows)?;
     let templates = templates(corpus, options, hits, &lengths)?;
     let found = Found { templates, running };
     let (bank, texts) = read_templates(corpus, options, &found)?;
     let matched = occurrences(corpus, options, &found, &bank)?;
-    cut(corpus, found, texts, &matched, counts)
+    cut(corpus, found, texts, &matched, census)
 }
 
-/// Read 1: the winnowed seeds; each document's length in tokens, and whether it has running lines.
-fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<(Shuffle<Gram>, Vec<u32>, Vec<bool>, Counts)> {
-    struct Seen {
-        counts: Counts,
-        lengths: Vec<u32>,
-        running: Vec<bool>,
-        bad: Vec<Error>,
-    }
-    let seeds = corpus.shuffle::<Gram>(64)?;
-    let (mut lengths, mut running, mut counts) = (Vec::new(), Vec::new(), Counts::default());
+/// What the first read gives.
+struct Seeds {
+    postings: Shuffle<Gram>,
+    /// Each document's length in tokens of its body.
+    lengths: Vec<u32>,
+    /// Whether a document has running lines.
+    running: Vec<bool>,
+    census: Census,
+}
+
+/// Read 1: the winnowed seeds.
+fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
+    let postings = corpus.shuffle::<Gram>(64)?;
+    let (mut lengths, mut running, mut census) = (Vec::new(), Vec::new(), Census::default());
     corpus.pass(
         "seeds",
         || worker(corpus),
         |w, chunk| {
-            let mut scatter = seeds.scatter();
+            let mut scatter = postings.scatter();
             let rows = chunk.rows() as usize;
-            let mut seen =
-                Seen { counts: Counts::default(), lengths: vec![0; rows], running: vec![false; rows], bad: Vec::new() };
+            let (mut lengths, mut running) = (vec![0; rows], vec![false; rows]);
+            let (mut share, mut bad) = (Share::of(chunk), Vec::new());
             let Worker { parser, reading, grams, .. } = w;
-            let Seen { counts, lengths, running, bad } = &mut seen;
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
                 let tokens = &reading.body.hashes;
                 let at = (record.doc - chunk.first_doc()) as usize;
                 lengths[at] = u32::try_from(tokens.len()).expect("a document has fewer than 2^32 tokens");
                 running[at] = !reading.running.is_empty();
-                counts.records += 1;
-                counts.text_bytes += record.text.len() as u64;
-                counts.tokens += reading.spans().len() as u64;
+                share.count(record, reading.spans().len());
                 push_seeds(options, record.doc, tokens, grams, |gram| scatter.push(gram))
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
-            counts.bad = bad.len() as u64;
-            counts.records += counts.bad;
-            counts.rows = chunk.rows();
-            Ok(seen)
+            share.bad = bad;
+            Ok((share, lengths, running))
         },
-        |seen| {
-            lengths.extend(seen.lengths);
-            running.extend(seen.running);
-            counts.rows += seen.counts.rows;
-            counts.records += seen.counts.records;
-            counts.bad += seen.counts.bad;
-            counts.text_bytes += seen.counts.text_bytes;
-            counts.tokens += seen.counts.tokens;
-            seen.bad.iter().for_each(|error| corpus.progress.warn(&error.to_string()));
+        |(share, of_lengths, of_running)| {
+            lengths.extend(of_lengths);
+            running.extend(of_running);
+            corpus.warn(&census.add(share));
             Ok(())
         },
     )?;
-    Ok((seeds, lengths, running, counts))
+    Ok(Seeds { postings, lengths, running, census })
 }
 
 fn push_seeds(
@@ -719,9 +706,11 @@ fn plausible(found: &Found, options: &Options, matches: &[(u32, Match)]) -> Vec<
 }
 
 /// Read 5: the cuts, in bytes.
-fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, counts: Counts) -> Result<Outcome> {
+fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, census: Census) -> Result<Outcome> {
     let Found { templates, running } = found;
     let running_block = u32::try_from(templates.len()).expect("there are fewer than 2^32 templates");
+    let names = texts.names;
+    let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut rows: Vec<(u32, Vec<Cut>)> = Vec::new();
     if !pieces.is_empty() || running.contains(&true) {
         corpus.pass(
@@ -737,7 +726,7 @@ fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, c
                     let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running_block });
                     let cuts = cuts(record.text, reading.spans(), &blocks.chain(heads).collect::<Vec<_>>());
                     if !cuts.is_empty() {
-                        seen.push((record.doc, cuts));
+                        seen.push((record.doc, name_of(corpus, record), cuts));
                     }
                     Ok(())
                 };
@@ -745,7 +734,10 @@ fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, c
                 Ok(seen)
             },
             |seen| {
-                rows.extend(seen);
+                for (doc, name, cuts) in seen {
+                    edited.push(doc, &name)?;
+                    rows.push((doc, cuts));
+                }
                 Ok(())
             },
         )?;
@@ -753,5 +745,5 @@ fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, c
     let blocks = templates.into_iter().zip(texts.shown);
     let blocks =
         blocks.map(|(t, s)| Block { evidence: t.evidence, reason: t.reason, text: s.text, examples: s.examples });
-    Ok(Outcome { cuts: Table::from_sorted(rows), blocks: blocks.collect(), names: texts.names, counts })
+    Ok(Outcome { cuts: Table::from_sorted(rows), blocks: blocks.collect(), names, edited, census })
 }

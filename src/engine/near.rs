@@ -5,6 +5,7 @@
 //! each by component; then every component is decided on its own, so memory holds one component a thread.
 //! Tokens under a cut of the block way count in neither.
 
+use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
 use crate::io::Parser;
@@ -23,6 +24,10 @@ pub(super) struct Outcome {
     pub(super) verdicts: Table<Verdict>,
     /// Names of all candidates.
     pub(super) names: Names,
+    /// UTF-8 bytes of the candidates' texts.
+    pub(super) text_bytes: Table<u32>,
+    /// What was read.
+    pub(super) census: Census,
 }
 
 /// A band key of a document.
@@ -104,12 +109,14 @@ struct Worker {
     keys: Vec<u64>,
 }
 
-/// What the first read found in one chunk.
+/// What the first read gives.
 #[derive(Default)]
-struct Seen {
-    /// Keep order, where it is not input order.
-    ranks: Vec<Rank>,
-    rows: u32,
+struct Candidates {
+    /// The root of each document's component.
+    roots: Vec<u32>,
+    /// Each document's place in keep order; empty where that is input order.
+    order: Vec<u32>,
+    census: Census,
 }
 
 /// What the second read found of one candidate.
@@ -119,12 +126,13 @@ struct Found {
     sequence: u128,
     shingles: Vec<u8>,
     name: String,
+    text_bytes: u32,
 }
 
 /// Runs the way over the corpus; `cuts` are what the block way takes out.
 pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Outcome> {
-    let (components, order) = candidates(corpus, near, cuts)?;
-    decide(corpus, near, cuts, &components, &order)
+    let candidates = candidates(corpus, near, cuts)?;
+    decide(corpus, near, cuts, candidates)
 }
 
 fn worker(corpus: &Corpus<'_>) -> Worker {
@@ -146,40 +154,47 @@ fn visible<'t>(tokens: &'t Tokens, cuts: Option<&Vec<Cut>>, buffer: &'t mut Vec<
     buffer
 }
 
-/// First read: documents that share a key are candidates. Gives the root of each document's component, and each
-/// document's place in keep order where that is not input order.
-fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<(Vec<u32>, Vec<u32>)> {
+/// First read: documents that share a key are candidates.
+fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Candidates> {
     let bands = corpus.shuffle::<Band>(64)?;
-    let mut seen = Seen::default();
+    let (mut census, mut ranks) = (Census::default(), Vec::new());
     let ranked = near.options().keep != Keep::First;
     corpus.pass(
         "sketch",
         || worker(corpus),
         |w, chunk| {
             let mut scatter = bands.scatter();
-            let mut found = Seen { rows: chunk.rows(), ..Seen::default() };
+            let (mut share, mut bad, mut ranks) = (Share::of(chunk), Vec::new(), Vec::new());
             let Worker { parser, tokens, hashes, scratch, keys } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
+                share.count(record, tokens.len());
                 let visible = visible(tokens, cuts.get(record.doc), hashes);
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
                     let value = record.rank.unwrap_or(f64::NAN);
-                    found.ranks.push(Rank { doc: record.doc, tokens, value });
+                    ranks.push(Rank { doc: record.doc, tokens, value });
                 }
                 keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
             };
-            corpus.visit(parser, chunk, |_| true, record, |_| {})?;
-            Ok(found)
+            corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
+            share.bad = bad;
+            Ok((share, ranks))
         },
-        |found| {
-            seen.rows += found.rows;
-            seen.ranks.extend(found.ranks);
+        |(share, of_chunk)| {
+            let bad = census.add(share);
+            // Where the block way ran, it read first and told of them.
+            if !corpus.options.finds_blocks() {
+                corpus.warn(&bad);
+            }
+            ranks.extend(of_chunk);
             Ok(())
         },
     )?;
-    Ok((join(corpus, bands, seen.rows)?, keep_order(near, seen)))
+    let roots = join(corpus, bands, census.rows)?;
+    let order = keep_order(near, ranks, census.rows);
+    Ok(Candidates { roots, order, census })
 }
 
 /// Documents that share a key, joined: the root of each document.
@@ -220,22 +235,23 @@ fn union(components: &Mutex<Components>, edges: &mut Vec<(u32, u32)>) {
 }
 
 /// Each document's place in keep order; empty where that is input order.
-fn keep_order(near: &Near, mut seen: Seen) -> Vec<u32> {
+fn keep_order(near: &Near, mut ranks: Vec<Rank>, rows: u32) -> Vec<u32> {
     if near.options().keep == Keep::First {
         return Vec::new();
     }
-    seen.ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
-    let mut order = vec![u32::MAX; seen.rows as usize];
-    for (place, rank) in (0u32..).zip(&seen.ranks) {
+    ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
+    let mut order = vec![u32::MAX; rows as usize];
+    for (place, rank) in (0u32..).zip(&ranks) {
         order[rank.doc as usize] = place;
     }
     order
 }
 
 /// Second read: the candidates' shingles; then one component at a time is decided.
-fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32], order: &[u32]) -> Result<Outcome> {
+fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: Candidates) -> Result<Outcome> {
+    let Candidates { roots, order, census } = candidates;
     let mut alone = vec![true; roots.len()];
-    for (doc, &root) in (0u32..).zip(roots) {
+    for (doc, &root) in (0u32..).zip(&roots) {
         if root != doc {
             alone[doc as usize] = false;
             alone[root as usize] = false;
@@ -245,6 +261,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
     let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
     let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut text_bytes = Table::default();
     let mut known: HashMap<u128, Ticket> = HashMap::new();
     corpus.pass(
         "verify",
@@ -270,6 +287,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
                 };
                 known.entry(f.sequence).or_insert(shingles);
                 names.push(f.doc, &f.name)?;
+                text_bytes.push(f.doc, f.text_bytes);
                 let component = roots[f.doc as usize];
                 let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
                 let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
@@ -280,7 +298,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
     )?;
     drop(known);
     let verdicts = verdicts(corpus, near, by_component, &shingles)?;
-    Ok(Outcome { verdicts, names })
+    Ok(Outcome { verdicts, names, text_bytes, census })
 }
 
 fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mut Vec<u64>, name: String) -> Found {
@@ -291,6 +309,7 @@ fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mu
         sequence: hash::token_sequence(visible),
         shingles: scratch.iter().flat_map(|s| s.to_le_bytes()).collect(),
         name,
+        text_bytes: u32::try_from(record.text.len()).unwrap_or(u32::MAX),
     }
 }
 
