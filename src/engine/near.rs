@@ -9,11 +9,11 @@ use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
 use crate::io::Parser;
-use crate::near::{Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
+use crate::near::{Components, Decider, Keep, Member, Near, Rank, Unit, Verdict, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
-use crate::text::{Tokens, tokenize};
+use crate::text::{Tokens, fold, is_word, tokenize};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -140,14 +140,29 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
 }
 
-/// The hashes of the tokens that no cut touches.
-fn visible<'t>(tokens: &'t Tokens, cuts: Option<&Vec<Cut>>, buffer: &'t mut Vec<u64>) -> &'t [u64] {
-    let Some(cuts) = cuts else { return &tokens.hashes };
+/// What a document's shingles are made of: the hashes of the tokens that no cut touches, or their letters.
+fn units<'t>(
+    near: &Near,
+    text: &str,
+    tokens: &'t Tokens,
+    cuts: Option<&Vec<Cut>>,
+    buffer: &'t mut Vec<u64>,
+) -> &'t [u64] {
+    let letters = near.options().shingle_unit == Unit::Letters;
+    if cuts.is_none() && !letters {
+        return &tokens.hashes;
+    }
     buffer.clear();
-    let mut cuts = cuts.iter().map(|c| c.span).peekable();
+    let mut cuts = cuts.into_iter().flatten().map(|c| c.span).peekable();
     for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
         while cuts.next_if(|c| c.end <= span.start).is_some() {}
-        if cuts.peek().is_none_or(|c| span.end <= c.start) {
+        if cuts.peek().is_some_and(|c| c.start < span.end) {
+            continue;
+        }
+        if letters {
+            let folded = text[span.range()].chars().filter(|&c| is_word(c)).filter_map(fold);
+            buffer.extend(folded.map(|c| hash::mix(u64::from(c))));
+        } else {
             buffer.push(hash);
         }
     }
@@ -169,7 +184,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
                 share.count(record, tokens.len());
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
@@ -271,7 +286,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
                 Ok(())
             };

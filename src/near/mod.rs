@@ -49,7 +49,7 @@ pub use cluster::Components;
 pub use decide::{Decider, Member, Reason, Verdict};
 pub use lsh::Bands;
 pub use minhash::Sketcher;
-pub use options::{Keep, Options, Rank};
+pub use options::{Keep, Options, Rank, Unit};
 
 use crate::error::Result;
 
