@@ -170,13 +170,13 @@ impl<'a> Gap<'a> {
     }
 }
 
-/// Four dots in a row, spaces between them or not.
+/// Four dots in a row on one line, spaces between them or not.
 fn is_leader(gap: &str) -> bool {
     let mut dots = 0;
     gap.bytes().any(|b| {
         dots = if b == b'.' { dots + 1 } else { dots * usize::from(b == b' ') };
         dots >= 4
-    })
+    }) && !gap.contains('\n')
 }
 
 /// Whether an entry of a list of sources is open: `[key] Author, "Title"` at the start of a line, to the paragraph's end.

@@ -41,12 +41,13 @@ pub fn winnow(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
     }
 }
 
-/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (`a a a`), mostly numbers and
-/// single letters (rulers, tables), or part of a list of contents.
+/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (`a a a`), only numbers and
+/// single letters (rulers, tables; a telephone number between words stays), or most of it in a list of contents.
 #[must_use]
 pub fn is_low_complexity(tokens: &[u64], marks: &[Marks]) -> bool {
-    let marked = |mark| 2 * marks.iter().filter(|m| m.has(mark)).count() > marks.len();
-    few_words(tokens) || marked(Marks::NUMBER) || marked(Marks::LEADER)
+    let marked = |mark| marks.iter().filter(|m| m.has(mark)).count();
+    let numbers = !marks.is_empty() && marked(Marks::NUMBER) == marks.len();
+    few_words(tokens) || numbers || 2 * marked(Marks::LEADER) > marks.len()
 }
 
 fn few_words(tokens: &[u64]) -> bool {
@@ -100,6 +101,6 @@ mod tests {
     fn low_complexity_means_fewer_than_three_words() {
         assert!(is_low_complexity(&[1, 2, 1, 2, 1], &[]) && is_low_complexity(&[7, 7], &[]) && is_low_complexity(&[], &[]));
         assert!(!is_low_complexity(&[1, 2, 1, 2, 3], &[]));
-        assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER, Marks::NUMBER, Marks::default()]));
+        assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER; 3]));
     }
 }
