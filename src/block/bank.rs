@@ -74,6 +74,19 @@ pub struct Match {
     pub anchored: u8,
 }
 
+/// Least share, in 255ths, of an occurrence's letters in common grams, and of the template it spans, where no gram of
+/// words led to the place. A tenth of wrong letters leaves half of the grams and four fifths of the letters; below three
+/// fifths nearly all that is found is chance.
+const SURE: [u8; 2] = [153, 102];
+
+impl Match {
+    /// Whether the letters alone say that this is a copy; one that overlaps a copy found by its words is one anyway.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        self.anchored >= SURE[0] && self.of_template >= SURE[1]
+    }
+}
+
 const BUCKET_BITS: u32 = 16;
 const FILTER_BITS: u32 = 20;
 
@@ -179,8 +192,8 @@ fn chains(anchors: &[(u32, u32, u32)]) -> Vec<Chain> {
             let (_, before, template_before) = anchors[j];
             let (step, template_step) = (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before));
             let near = step > 0 && template_step > 0 && step <= MAX_STEP && template_step <= MAX_DRIFT;
-            let drift = (step - template_step).abs();
-            near.then(|| (best[j].0 + gram.min(step).min(template_step) - drift_cost(drift), Some(j)))
+            let gain = gram.min(step).min(template_step) - step_cost(step, template_step);
+            near.then(|| (best[j].0 + gain, Some(j)))
         });
         // Of equal chains the one with the nearest predecessor.
         best.push(reaches.max().map_or((gram, None), |reached| reached.max((gram, None))));
@@ -209,9 +222,12 @@ fn path(best: &[(i64, Option<usize>)], used: &[bool], end: usize) -> Vec<usize> 
     std::iter::successors(Some(end), |&i| best[i].1).take_while(|&i| !used[i]).collect()
 }
 
-/// A shift between the two texts costs a letter for each doubling: one long insertion is likelier than many short.
-fn drift_cost(drift: i64) -> i64 {
-    i64::from(64 - drift.leading_zeros())
+/// What a step between two anchors costs: two letters for each doubling of the shift between the texts (one long
+/// insertion is likelier than many short), and one for every eight letters that differ on both sides. A lone gram
+/// further on that is there by chance costs more than its seven letters earn.
+fn step_cost(step: i64, template_step: i64) -> i64 {
+    let shift = (step - template_step).abs();
+    2 * i64::from(64 - shift.leading_zeros()) + step.min(template_step) / 8
 }
 
 impl Chain {
