@@ -176,6 +176,9 @@ pub struct Evidence {
     pub kin: f32,
     /// Copies whose passage stands at the edge of a document that has a text of its own besides.
     pub apart: f32,
+    /// Tokens of the passage before and after a copy, in most copies.
+    #[serde(skip)]
+    pub around: [u32; 2],
     /// The representative copy: of the most frequent form, the first.
     #[serde(skip)]
     pub medoid: Place,
@@ -229,8 +232,27 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         cited: mean(&|c| c.cited),
         shared: mean(&|c| c.shared),
         kin: mean(&|c| c.kin),
+        around,
         medoid,
     }
+}
+
+impl Evidence {
+    /// Whether a stretch is a copy of the block, with at least [`MIN_COPY_TENTHS`] of it there; else it is a phrase of the
+    /// block that stands elsewhere.
+    #[must_use]
+    pub fn is_whole(&self, copy: &Copy) -> bool {
+        let [left, right] = reach(copy, self.around);
+        (copy.span.len() + left + right) * 10 >= self.tokens * MIN_COPY_TENTHS
+    }
+}
+
+/// Less of a block than this, in tenths, is no copy of it by its words alone; its letters may still say that it is.
+const MIN_COPY_TENTHS: u32 = 4;
+
+/// How far a copy's passage reaches beyond it, at most `around`.
+fn reach(copy: &Copy, around: [u32; 2]) -> [u32; 2] {
+    [around[0].min(copy.span.start - copy.passage.start), around[1].min(copy.passage.end - copy.span.end)]
 }
 
 /// The lower median of a number of the copies.
@@ -254,12 +276,11 @@ fn medoid(copies: &[Copy], around: [u32; 2]) -> (Place, u32, u32) {
     let best = forms()
         .max_by_key(|form| (form.len(), form[0].span.len(), std::cmp::Reverse((form[0].doc, form[0].span))))
         .expect("a template has copies");
-    let reach = |c: &Copy| [around[0].min(c.span.start - c.passage.start), around[1].min(c.passage.end - c.span.end)];
     let copy = best
         .iter()
-        .max_by_key(|c| (reach(c).iter().sum::<u32>(), std::cmp::Reverse((c.doc, c.span))))
+        .max_by_key(|c| (reach(c, around).iter().sum::<u32>(), std::cmp::Reverse((c.doc, c.span))))
         .expect("a form has copies");
-    let [left, right] = reach(copy);
+    let [left, right] = reach(copy, around);
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let span = Span::new(copy.span.start - left, copy.span.end + right);
     (Place { doc: copy.doc, span }, narrow(forms().count()), narrow(best.len()))
