@@ -70,6 +70,8 @@ pub struct Match {
     pub template: u32,
     /// Share of the template's letters that the occurrence spans, in 255ths.
     pub of_template: u8,
+    /// Its letters.
+    pub letters: u32,
     /// Share of its own letters that lie in grams common with the template, in 255ths.
     pub anchored: u8,
 }
@@ -78,12 +80,15 @@ pub struct Match {
 /// words led to the place. A tenth of wrong letters leaves half of the grams and four fifths of the letters; below three
 /// fifths nearly all that is found is chance.
 const SURE: [u8; 2] = [153, 102];
+/// Letters of such an occurrence, unless it spans four fifths of its template: a line.
+const MIN_SURE: u32 = 60;
 
 impl Match {
     /// Whether the letters alone say that this is a copy; one that overlaps a copy found by its words is one anyway.
     #[must_use]
     pub fn is_sure(&self) -> bool {
-        self.anchored >= SURE[0] && self.of_template >= SURE[1]
+        let long = self.letters >= MIN_SURE || self.of_template >= 204;
+        long && self.anchored >= SURE[0] && self.of_template >= SURE[1]
     }
 }
 
@@ -292,6 +297,7 @@ fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Ma
             out.push(Match {
                 span,
                 template: entry.template,
+                letters,
                 of_template: share(spanned, template_letters),
                 anchored: share(chain.anchored, letters),
             });

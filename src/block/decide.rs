@@ -69,10 +69,11 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
         return reason;
     }
     if e.documents >= MANY_DOCUMENTS {
-        if e.lines >= 0.35 { Reason::ManyDocuments } else { Reason::RunningText }
+        let apart = e.lines >= 0.35 && (e.kin < 0.25 || e.paragraphs >= 0.6);
+        if apart { Reason::ManyDocuments } else { Reason::RunningText }
     } else if e.documents >= 2 {
         if e.paragraphs >= 0.4 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
-    } else if e.paragraphs >= 0.6 && e.contact >= 0.03 {
+    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.tokens >= 40 {
         Reason::WithinDocument
     } else {
         Reason::Refrain
@@ -90,7 +91,14 @@ fn signs(e: &Evidence) -> u32 {
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let few = e.documents < MANY_DOCUMENTS;
-    let related = (e.kin >= if few { 0.3 } else { 0.4 } || e.shared >= 0.5) && e.apart < 0.5 && e.documents >= 2;
+    let (kin, shared) = match e.documents {
+        0..=1 => (2.0, 2.0),
+        2..=3 => (0.3, 0.3),
+        _ if few => (0.3, 0.5),
+        _ => (0.4, 0.5),
+    };
+    let own_text = e.apart >= 0.7;
+    let related = (e.kin >= kin || e.shared >= shared) && !own_text;
     if options.protects(Protect::Quotes) && e.quoted >= 0.3 {
         Some(Reason::Quotation)
     } else if options.protects(Protect::Code) && e.code >= 0.4 {
@@ -99,7 +107,7 @@ fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
         Some(Reason::Code)
     } else if e.cited >= 0.5 {
         Some(Reason::Quotation)
-    } else if e.of_document >= 0.5 && e.apart < 0.5 {
+    } else if e.of_document >= 0.5 && !own_text {
         Some(Reason::MostOfDocument)
     } else if options.protects(Protect::Relatives) && related {
         Some(Reason::Relatives)
