@@ -69,25 +69,45 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
         return reason;
     }
     if e.documents >= MANY_DOCUMENTS {
-        if e.lines >= 0.3 { Reason::ManyDocuments } else { Reason::RunningText }
+        let apart = e.lines >= 0.35 && (e.kin < 0.25 || e.paragraphs >= 0.6);
+        if apart { Reason::ManyDocuments } else { Reason::RunningText }
     } else if e.documents >= 2 {
-        if e.paragraphs.max(e.lines - 0.2) >= 0.5 { Reason::FewDocuments } else { Reason::RunningText }
-    } else if e.paragraphs >= 0.6 && (e.contact >= 0.03 || e.tokens >= 24) {
+        if e.paragraphs >= 0.4 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
+    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.tokens >= 40 {
         Reason::WithinDocument
     } else {
         Reason::Refrain
     }
 }
 
+/// Signs that a passage in a few documents is no quotation and no phrase: it begins and ends with lines, with
+/// paragraphs; it stands at the edge of documents that have a text of their own; they share little else; it comes
+/// often; in several documents.
+fn signs(e: &Evidence) -> u32 {
+    let signs =
+        [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5, e.kin <= 0.15, e.copies >= 8, e.documents >= 4];
+    signs.iter().map(|&sign| u32::from(sign)).sum()
+}
+
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let few = e.documents < MANY_DOCUMENTS;
-    let quoted = e.quoted.1 >= 0.5 || (few && e.quoted.0 >= 0.5);
-    let related = e.rare >= if few { 0.3 } else { 0.5 };
-    if options.protects(Protect::Quotes) && quoted {
+    let (kin, shared) = match e.documents {
+        0..=1 => (2.0, 2.0),
+        2..=3 => (0.3, 0.3),
+        _ if few => (0.3, 0.5),
+        _ => (0.4, 0.5),
+    };
+    let own_text = e.apart >= 0.7;
+    let related = (e.kin >= kin || e.shared >= shared) && !own_text;
+    if options.protects(Protect::Quotes) && e.quoted >= 0.3 {
         Some(Reason::Quotation)
     } else if options.protects(Protect::Code) && e.code >= 0.4 {
         Some(Reason::Code)
-    } else if e.of_document >= 0.5 {
+    } else if e.numbers >= 0.6 {
+        Some(Reason::Code)
+    } else if e.cited >= 0.5 {
+        Some(Reason::Quotation)
+    } else if e.of_document >= 0.5 && !own_text {
         Some(Reason::MostOfDocument)
     } else if options.protects(Protect::Relatives) && related {
         Some(Reason::Relatives)

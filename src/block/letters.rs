@@ -55,7 +55,7 @@ fn code(c: char) -> Option<u8> {
 }
 
 /// How far two sequences of letters run along each other from their starts, errors allowed: the letters used of each
-/// where the alignment score (match 1, edit -1) is highest, given up once it falls 8 below that.
+/// where the alignment score (match 1, edit -[`EDIT`]) is highest, given up once it falls [`DROP`] below that.
 ///
 /// Banded: insertions and deletions may add up to [`BAND`]. `O(length x BAND)`.
 pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8> + Clone) -> (usize, usize) {
@@ -64,7 +64,7 @@ pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8>
     let text: Vec<u8> = text.collect();
     let mut row = [WORST; WIDTH];
     for (i, score) in row[BAND..].iter_mut().enumerate() {
-        *score = -i32::try_from(i).expect("a small band");
+        *score = -EDIT * i32::try_from(i).expect("a small band");
     }
     let (mut best, mut at) = (0, (0, 0));
     for (t, wanted) in template.enumerate() {
@@ -74,9 +74,9 @@ pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8>
             // Column d of row t stands for `t + d - BAND` letters of the text used.
             let Some(used) = (t + 1 + d).checked_sub(BAND) else { continue };
             let equal = used.checked_sub(1).and_then(|i| text.get(i)).map(|&letter| letter == wanted);
-            let diagonal = equal.map_or(WORST, |equal| row[d] + if equal { 1 } else { -1 });
-            let skip_template = row.get(d + 1).map_or(WORST, |s| s - 1);
-            let skip_text = if d > 0 && used <= text.len() { next[d - 1] - 1 } else { WORST };
+            let diagonal = equal.map_or(WORST, |equal| row[d] + if equal { 1 } else { -EDIT });
+            let skip_template = row.get(d + 1).map_or(WORST, |s| s - EDIT);
+            let skip_text = if d > 0 && used <= text.len() { next[d - 1] - EDIT } else { WORST };
             next[d] = diagonal.max(skip_template).max(skip_text);
             top = top.max(next[d]);
             if next[d] > best {
@@ -84,13 +84,19 @@ pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8>
                 at = (t + 1, used);
             }
         }
-        if top < best - 8 {
+        if top < best - DROP {
             break;
         }
         row = next;
     }
     at
 }
+
+/// What a wrong, missing or surplus letter costs. At 1, unrelated texts of one language drift along each other for
+/// hundreds of letters; at 2, a copy with a third of its letters wrong is still followed.
+const EDIT: i32 = 2;
+/// How far the score may fall: five wrong letters in a row, a broken word.
+const DROP: i32 = 10;
 
 /// Most letters by which the two sides of an alignment may drift apart.
 pub const BAND: usize = 8;

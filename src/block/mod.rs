@@ -16,6 +16,7 @@ pub mod layout;
 pub mod letters;
 pub mod options;
 pub mod page;
+pub mod passage;
 pub mod template;
 pub mod winnow;
 

@@ -7,6 +7,7 @@
 //! Departure from the paper: a document shorter than a window counts as one window, so that short equal documents
 //! meet too.
 
+use super::layout::Marks;
 use crate::hash;
 
 /// Replaces `out` by the hash of every run of `k` tokens, in order: `tokens.len() - k + 1` of them, none if shorter.
@@ -40,9 +41,16 @@ pub fn winnow(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
     }
 }
 
-/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (rulers, counters, `a a a`).
+/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (`a a a`), only numbers and
+/// single letters (rulers, tables; a telephone number between words stays), or most of it in a list of contents.
 #[must_use]
-pub fn is_low_complexity(tokens: &[u64]) -> bool {
+pub fn is_low_complexity(tokens: &[u64], marks: &[Marks]) -> bool {
+    let marked = |mark| marks.iter().filter(|m| m.has(mark)).count();
+    let numbers = !marks.is_empty() && marked(Marks::NUMBER) == marks.len();
+    few_words(tokens) || numbers || 2 * marked(Marks::LEADER) > marks.len()
+}
+
+fn few_words(tokens: &[u64]) -> bool {
     let Some(&first) = tokens.first() else { return true };
     let Some(&second) = tokens.iter().find(|&&t| t != first) else { return true };
     !tokens.iter().any(|&t| t != first && t != second)
@@ -91,7 +99,8 @@ mod tests {
 
     #[test]
     fn low_complexity_means_fewer_than_three_words() {
-        assert!(is_low_complexity(&[1, 2, 1, 2, 1]) && is_low_complexity(&[7, 7]) && is_low_complexity(&[]));
-        assert!(!is_low_complexity(&[1, 2, 1, 2, 3]));
+        assert!(is_low_complexity(&[1, 2, 1, 2, 1], &[]) && is_low_complexity(&[7, 7], &[]) && is_low_complexity(&[], &[]));
+        assert!(!is_low_complexity(&[1, 2, 1, 2, 3], &[]));
+        assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER; 3]));
     }
 }

@@ -152,13 +152,13 @@ impl<'a> Page<'a> {
         Cut { span: Span::new(narrow(from), narrow(to)), block: piece.block }
     }
 
-    /// Whole lines go with the token-less lines around them; of the white space on both sides the wider break stays,
-    /// at most one blank line of it.
+    /// Whole lines go with the token-less lines that dress them; of the white space on both sides the wider break
+    /// stays, at most one blank line of it.
     fn whole_lines(&self, start: u32, end: u32) -> (usize, usize) {
         let (before, after) = (self.gap(start), self.gap(end));
         // What closes the neighbour's last line ("." or "**") and opens the next one's first ("* ") is theirs.
-        let own_tail = if start == 0 { 0 } else { line_tail(before) };
-        let next_head = if end == self.count() { 0 } else { after_last_break(after).len() };
+        let own_tail = if start == 0 { 0 } else { kept_before(before) };
+        let next_head = if end == self.count() { 0 } else { after.len() - kept_after(after) };
         let (from, to) = (self.gap_start(start) + own_tail, self.gap_end(end) - next_head);
         if start == 0 {
             return (0, to);
@@ -176,6 +176,46 @@ impl<'a> Page<'a> {
             None => (from + head_breaks(&self.text[from..to], wanted), to),
         }
     }
+}
+
+/// Lines of a gap between a line with words and the next: its first is the end of the one before it, its last the
+/// start of the one after. Those between them hold no word.
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// Bytes of the gap before a block that stay: the tail of the neighbour's line, and token-less lines that belong to it
+/// (the frame of a figure or table: several in a row, or one that nothing parts from the neighbour).
+fn kept_before(gap: &str) -> usize {
+    let lines: Vec<&str> = gap.split_inclusive('\n').collect();
+    let between = &lines[1..lines.len().saturating_sub(1).max(1)];
+    line_tail(gap).max(lines[0].len() * usize::from(drawn(between) > 0))
+        + between[..drawn(between)].iter().map(|l| l.len()).sum::<usize>()
+}
+
+/// The same after a block: where what stays begins.
+fn kept_after(gap: &str) -> usize {
+    let lines: Vec<&str> = gap.split_inclusive('\n').collect();
+    let last = if gap.ends_with('\n') { 0 } else { lines[lines.len() - 1].len() };
+    let between = &lines[1..lines.len().saturating_sub(usize::from(last > 0)).max(1)];
+    let mirrored: Vec<&str> = between.iter().rev().copied().collect();
+    gap.len() - last - mirrored[..drawn(&mirrored)].iter().map(|l| l.len()).sum::<usize>()
+}
+
+/// How many of the token-less lines next to a neighbour, nearest first, are part of it.
+fn drawn(lines: &[&str]) -> usize {
+    let mut kept = 0;
+    let mut at = 0;
+    while at < lines.len() {
+        let blank = lines[at..].iter().take_while(|l| is_blank(l)).count();
+        let inked = lines[at + blank..].iter().take_while(|l| !is_blank(l)).count();
+        if inked == 0 || (inked == 1 && (blank > 0 || kept > 0)) {
+            break;
+        }
+        at += blank + inked;
+        kept = at;
+    }
+    kept
 }
 
 fn breaks(gap: &str) -> usize {
@@ -263,6 +303,15 @@ mod tests {
         assert_eq!(stripped("One.\n\n---\n\n**[[Imprint:  \nENA]]**\n\n---\n\n* Two.\n"), "One.\n\n* Two.\n");
         assert_eq!(stripped("One\n[[block here]].\nTwo"), "One\nTwo");
         assert_eq!(stripped("One\r\n\r\n[[block here]].\r\n\r\nTwo"), "One\r\n\r\nTwo");
+    }
+
+    #[test]
+    fn what_is_drawn_around_a_neighbour_stays() {
+        let text = "One.\n\n[[block here]]\n\n   +----+\n   |    |\n   | A  |\n\nTwo\n";
+        assert_eq!(stripped(text), "One.\n\n   +----+\n   |    |\n   | A  |\n\nTwo\n");
+        assert_eq!(stripped("a\n +--+\n +--+\n\n[[block here]]\n\nb"), "a\n +--+\n +--+\n\nb");
+        assert_eq!(stripped("| a |\n+---+\n\n[[block here]]\n\nb"), "| a |\n+---+\n\nb");
+        assert_eq!(stripped("One.\n\n---\n\n[[block here]]\n\n---\n\nTwo"), "One.\n\nTwo");
     }
 
     #[test]

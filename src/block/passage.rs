@@ -1,0 +1,94 @@
+//! Which passage does a repeated stretch belong to?
+//!
+//! Popular phrases tear one notice into several templates: each alone begins and ends in the middle of a line and is
+//! short, though together they are a section between blank lines. So a stretch is judged by its passage: the longest
+//! run of repeated text around it whose grams are about as frequent as its own, or more. Text that is rarer is the
+//! surroundings (an article that two sites carry around a notice that a hundred carry); text that is more frequent
+//! is part of the passage (a phrase that others use as well).
+//!
+//! Runs are read off once for every level of frequency that occurs, in steps of a quarter of an octave: `O(hits x
+//! levels)`, with fewer than 4 levels for every doubling of the number of copies.
+
+use super::chain::{Hit, Stretch};
+use crate::span::{Span, TokenSpan};
+
+/// A run of repeated text of comparable frequency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// Its tokens.
+    pub span: TokenSpan,
+    /// Indices of its first and last hit.
+    pub hits: Span,
+    /// Tokens of other passages of about the same frequency in the document, the short ones not counted.
+    pub kin: u32,
+}
+
+/// A run this short says nothing about kinship: any two texts of a language share phrases. The guarantee of the
+/// default winnowing: shorter repeats are found by chance.
+const MIN_KIN_TOKENS: u32 = 12;
+/// Text of the same relatives has at most this many times the copies.
+const MAX_KIN_RATIO: u32 = 4;
+
+/// A gram belongs to a passage if it has at least this share of the copies of the stretch that asks, in tenths.
+/// Half, as for links between grams ([`super::chain::is_linked`]).
+const COMPARABLE_TENTHS: u64 = 5;
+
+/// The passage of every stretch, in the same order. `max_gap` is the most tokens without a repeated gram inside a
+/// passage.
+#[must_use]
+pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Vec<Passage> {
+    let mut asked: Vec<(u32, u32)> = (0u32..).zip(stretches).map(|(i, s)| (floor(s.copies), i)).collect();
+    asked.sort_unstable();
+    let mut out = vec![None; stretches.len()];
+    for level in asked.chunk_by(|a, b| a.0 == b.0) {
+        let runs = runs(hits, level[0].0, k, max_gap);
+        for &(_, i) in level {
+            let first = stretches[i as usize].span.start;
+            let run = runs.partition_point(|r| r.span.end <= first);
+            out[i as usize] = runs.get(run).copied();
+        }
+    }
+    out.into_iter().map(|p| p.expect("a stretch lies in a run of its own level")).collect()
+}
+
+/// The fewest copies of a gram that belongs to the passage of a stretch with `copies`; two significant bits are kept,
+/// so that there are few levels.
+fn floor(copies: u32) -> u32 {
+    let wanted = (u64::from(copies) * COMPARABLE_TENTHS).div_ceil(10);
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+    let drop = (32 - wanted.leading_zeros()).saturating_sub(3);
+    wanted >> drop << drop
+}
+
+/// A run at one level, and the tokens in it that grams of about this frequency cover.
+struct Run {
+    passage: Passage,
+    kin: u32,
+    kin_end: u32,
+}
+
+fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (i, hit) in (0u32..).zip(hits).filter(|(_, h)| h.copies >= floor) {
+        let end = hit.position + k;
+        match runs.last_mut() {
+            Some(open) if hit.position <= open.passage.span.end + max_gap => {
+                open.passage.span.end = end;
+                open.passage.hits.end = i + 1;
+            }
+            _ => runs.push(Run {
+                passage: Passage { span: Span::new(hit.position, end), hits: Span::new(i, i + 1), kin: 0 },
+                kin: 0,
+                kin_end: 0,
+            }),
+        }
+        if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
+            let open = runs.last_mut().expect("just opened");
+            open.kin += end - hit.position.max(open.kin_end);
+            open.kin_end = end;
+        }
+    }
+    let counted = |run: &Run| if run.kin >= MIN_KIN_TOKENS { run.kin } else { 0 };
+    let all: u32 = runs.iter().map(counted).sum();
+    runs.iter().map(|run| Passage { kin: all - counted(run), ..run.passage }).collect()
+}
