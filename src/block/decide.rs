@@ -84,8 +84,7 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
 /// paragraphs; it stands at the edge of documents that have a text of their own; they share little else; it comes
 /// often; in several documents.
 fn signs(e: &Evidence) -> u32 {
-    let signs =
-        [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5, e.kin <= 0.15, e.copies >= 8, e.documents >= 4];
+    let signs = [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5, e.kin <= 0.15, e.copies >= 8, e.documents >= 4];
     signs.iter().map(|&sign| u32::from(sign)).sum()
 }
 

@@ -209,7 +209,8 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         let side = |side: usize| copies.iter().filter(|c| Edge::from_code(c.edges[side]) >= edge).count() as u64;
         ratio(side(0).min(side(1)), copies.len() as u64)
     };
-    let share_of = |fits: &dyn Fn(&Copy) -> bool| ratio(copies.iter().filter(|c| fits(c)).count() as u64, copies.len() as u64);
+    let share_of =
+        |fits: &dyn Fn(&Copy) -> bool| ratio(copies.iter().filter(|c| fits(c)).count() as u64, copies.len() as u64);
     let around = [median(copies, |c| c.span.start - c.passage.start), median(copies, |c| c.passage.end - c.span.end)];
     let (medoid, variants, equal) = medoid(copies, around);
     let of_document = |c: &Copy| share(medoid.span.len().min(c.passage.len()), c.tokens);

@@ -87,16 +87,16 @@ impl Posting for Candidate {
     }
 }
 
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(in crate::engine) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(in crate::engine) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
 /// How many bits numbers below `count` have.
-pub(super) fn bits_of(count: u32) -> u32 {
+pub(in crate::engine) fn bits_of(count: u32) -> u32 {
     (u32::BITS - count.leading_zeros()).max(1)
 }
 
@@ -329,7 +329,7 @@ fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mu
 }
 
 /// What the plan calls a record.
-pub(super) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
+pub(in crate::engine) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
     let file = &corpus.inputs.files()[record.file as usize];
     record.id.map_or_else(|| format!("{}:{}", file.name, record.row + 1), str::to_owned)
 }
