@@ -88,7 +88,7 @@ const HALF: u8 = 128;
 /// A passage this close to the first or last token stands at the edge of its document.
 const MAX_FROM_EDGE: u32 = 8;
 /// A text of its own has this many tokens: a paragraph or two.
-const MIN_OWN_TEXT: u32 = 150;
+const MIN_OWN_TEXT: u32 = 40;
 
 impl Copy {
     fn is_apart(&self) -> bool {
