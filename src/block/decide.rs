@@ -72,7 +72,7 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
         let apart = e.lines >= 0.35 && (e.kin < 0.25 || e.paragraphs >= 0.6);
         if apart { Reason::ManyDocuments } else { Reason::RunningText }
     } else if e.documents >= 2 {
-        if e.paragraphs >= 0.4 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
+        if e.paragraphs >= 0.3 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
     } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.tokens >= 40 {
         Reason::WithinDocument
     } else {
@@ -84,21 +84,17 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
 /// paragraphs; it stands at the edge of documents that have a text of their own; they share little else; it comes
 /// often; in several documents.
 fn signs(e: &Evidence) -> u32 {
-    let signs =
-        [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5, e.kin <= 0.15, e.copies >= 8, e.documents >= 4];
-    signs.iter().map(|&sign| u32::from(sign)).sum()
+    let little_else = [e.kin <= 0.15, e.kin <= 0.1];
+    let signs = [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5, e.copies >= 8, e.documents >= 4];
+    signs.iter().chain(&little_else).map(|&sign| u32::from(sign)).sum()
 }
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let few = e.documents < MANY_DOCUMENTS;
-    let (kin, shared) = match e.documents {
-        0..=1 => (2.0, 2.0),
-        2..=3 => (0.3, 0.3),
-        _ if few => (0.3, 0.5),
-        _ => (0.4, 0.5),
-    };
+    let kin = if few { 0.3 } else { 0.4 };
+    let shared = if e.copies <= 3 { 0.3 } else { 0.5 };
     let own_text = e.apart >= 0.7;
-    let related = (e.kin >= kin || e.shared >= shared) && !own_text;
+    let related = e.documents >= 2 && (e.kin >= kin || e.shared >= shared) && !own_text;
     if options.protects(Protect::Quotes) && e.quoted >= 0.3 {
         Some(Reason::Quotation)
     } else if options.protects(Protect::Code) && e.code >= 0.4 {

@@ -46,12 +46,28 @@ impl Letters {
 }
 
 fn code(c: char) -> Option<u8> {
-    let folded = fold(c)?;
+    let folded = latin(fold(c)?);
     if folded.is_ascii() {
         return u8::try_from(folded).ok();
     }
     let spread = u32::from(folded).wrapping_mul(0x9E37_79B1) >> 25;
     u8::try_from(spread | 0x80).ok()
+}
+
+/// The Latin letter that a Cyrillic or Greek one looks like: such letters are put into Latin words to hide them, and
+/// recognition takes one for the other. In Cyrillic and Greek texts the exchange is the same for every copy.
+fn latin(c: char) -> char {
+    const ALIKE: &str = "аaвbеeкkмmнhоoрpсcтtуyхxіiѕsјjαaβbεeιiκkμmνvοoρpτtυuχx";
+    if !matches!(c, '\u{370}'..='\u{45f}') {
+        return c;
+    }
+    let mut pairs = ALIKE.chars();
+    while let (Some(other), Some(letter)) = (pairs.next(), pairs.next()) {
+        if other == c {
+            return letter;
+        }
+    }
+    c
 }
 
 /// How far two sequences of letters run along each other from their starts, errors allowed: the letters used of each
