@@ -69,11 +69,11 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
         return reason;
     }
     if e.documents >= MANY_DOCUMENTS {
-        let apart = e.lines >= 0.35 && (e.kin < 0.25 || e.paragraphs >= 0.6);
+        let apart = e.lines >= 0.35 && (e.paragraphs >= 0.6 || (e.kin < 0.25 && e.copies <= 5 * e.documents));
         if apart { Reason::ManyDocuments } else { Reason::RunningText }
     } else if e.documents >= 2 {
         if e.paragraphs >= 0.3 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
-    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.tokens >= 40 {
+    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.numbers >= 0.05 && e.tokens >= 40 {
         Reason::WithinDocument
     } else {
         Reason::Refrain

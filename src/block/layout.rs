@@ -248,7 +248,9 @@ impl Line {
     fn open(&mut self, indent: &str) {
         let indent = indent.trim_start();
         let comment = ["//", "# ", "##", "* ", "/*", "--", ";;"].iter().any(|mark| indent.starts_with(mark)) || indent == "*";
-        *self = Self { comment, ..Self::default() };
+        // Attributes and directives: `#[derive`, `#include`.
+        let operators = 2 * u32::from(indent == "#[" || indent == "#");
+        *self = Self { comment, operators, ..Self::default() };
     }
 
     fn word(&mut self, bytes: u32) {

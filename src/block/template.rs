@@ -247,6 +247,23 @@ impl Evidence {
     }
 }
 
+/// A document with this many times the usual number of copies lists or discusses the block: a catalogue of notices.
+const SPREE: usize = 8;
+
+/// The documents in which a block comes far more often than in most others, ascending: it belongs there. `copies` are
+/// those of one template, sorted by document. None for a block of fewer than six documents, where nothing is usual.
+#[must_use]
+pub fn sprees(copies: &[Copy]) -> Vec<u32> {
+    let counts: Vec<(u32, usize)> = copies.chunk_by(|a, b| a.doc == b.doc).map(|c| (c[0].doc, c.len())).collect();
+    if counts.len() < 6 {
+        return Vec::new();
+    }
+    let mut sorted: Vec<usize> = counts.iter().map(|&(_, n)| n).collect();
+    sorted.sort_unstable();
+    let usual = sorted[sorted.len() / 2];
+    counts.into_iter().filter(|&(_, n)| n > SPREE * usual).map(|(doc, _)| doc).collect()
+}
+
 /// Less of a block than this, in tenths, is no copy of it by its words alone; its letters may still say that it is.
 const MIN_COPY_TENTHS: u32 = 4;
 
