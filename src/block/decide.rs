@@ -72,8 +72,9 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
         let apart = e.lines >= 0.35 && (e.paragraphs >= 0.6 || (e.kin < 0.25 && e.copies <= 5 * e.documents));
         if apart { Reason::ManyDocuments } else { Reason::RunningText }
     } else if e.documents >= 2 {
-        if e.paragraphs >= 0.3 && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
-    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.numbers >= 0.05 && e.tokens >= 40 {
+        let set = e.tokens >= 20 && e.paragraphs >= 0.4;
+        if set && signs(e) >= 3 { Reason::FewDocuments } else { Reason::RunningText }
+    } else if e.paragraphs >= 0.6 && (0.03..0.4).contains(&e.contact) && e.tokens >= 40 && (e.kin < 0.22 || e.lines >= 0.95) {
         Reason::WithinDocument
     } else {
         Reason::Refrain

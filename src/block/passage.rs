@@ -43,9 +43,15 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Ve
     for level in asked.chunk_by(|a, b| a.0 == b.0) {
         let runs = runs(hits, level[0].0, k, max_gap);
         for &(_, i) in level {
-            let first = stretches[i as usize].span.start;
-            let run = runs.partition_point(|r| r.span.end <= first);
-            out[i as usize] = runs.get(run).copied();
+            // A stretch may bridge a wider gap than a run does.
+            let span = stretches[i as usize].span;
+            let first = runs[runs.partition_point(|r| r.span.end <= span.start)];
+            let last = runs[runs.partition_point(|r| r.span.end < span.end)];
+            out[i as usize] = Some(Passage {
+                span: Span::new(first.span.start, last.span.end),
+                hits: Span::new(first.hits.start, last.hits.end),
+                kin: first.kin.min(last.kin),
+            });
         }
     }
     out.into_iter().map(|p| p.expect("a stretch lies in a run of its own level")).collect()
