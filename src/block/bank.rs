@@ -11,9 +11,12 @@
 use super::letters::{Letters, extend};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
+use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 7;
+/// Letters of a run by which one template is known to lie in another: two or three words, too many for chance.
+const RUN: usize = 16;
 /// A gram that stands in more templates than this says nothing.
 const MAX_PLACES: usize = 16;
 /// Letters from one anchor to the next: what an occurrence may enclose of foreign text; more splits it in two.
@@ -108,9 +111,11 @@ fn narrow(n: usize) -> u32 {
 }
 
 impl Bank {
-    /// Indexes the templates. `O(letters log letters)`.
+    /// Indexes the templates, given in order of worth: of fragments of one block, which share a passage, only the first
+    /// is kept. `O(letters log letters)`.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
+        let entries = distinct(entries);
         let mut places = Vec::new();
         for (e, entry) in entries.iter().enumerate() {
             let grams = entry.letters.windows(GRAM).enumerate();
@@ -177,6 +182,28 @@ impl Bank {
     }
 }
 
+/// Without the entries nine tenths of whose [`RUN`]-letter runs stand in earlier ones.
+fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut seen: HashSet<u64> = HashSet::new();
+    let runs = |entry: &Entry| entry.letters.windows(RUN).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
+    let mut kept = Vec::new();
+    for entry in entries {
+        let runs = runs(&entry);
+        let known = runs.iter().filter(|run| seen.contains(run)).count();
+        if runs.is_empty() || known * 10 < runs.len() * 9 {
+            seen.extend(runs);
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// Whether a template of `copies` copies matched so many new places by its letters that it must be a common phrase.
+#[must_use]
+pub fn is_flood(new: u32, copies: u32) -> bool {
+    u64::from(new) * 2 > u64::from(copies) * 3 + 8
+}
+
 /// Anchors of one template in the order of both texts. Positions are letters.
 #[derive(Clone, Debug)]
 struct Chain {
@@ -195,7 +222,8 @@ fn chains(anchors: &[(u32, u32, u32)]) -> Vec<Chain> {
     for (i, &(_, at, template_at)) in anchors.iter().enumerate() {
         let reaches = (i.saturating_sub(LOOK_BACK)..i).filter_map(|j| {
             let (_, before, template_before) = anchors[j];
-            let (step, template_step) = (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before));
+            let (step, template_step) =
+                (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before));
             let near = step > 0 && template_step > 0 && step <= MAX_STEP && template_step <= MAX_DRIFT;
             let gain = gram.min(step).min(template_step) - step_cost(step, template_step);
             near.then(|| (best[j].0 + gain, Some(j)))
@@ -377,6 +405,25 @@ mod tests {
             found(&format!("{one}\n{inserted}\n{two}")),
             [one.trim_end_matches('.'), two.trim().trim_end_matches('.')]
         );
+    }
+
+    #[test]
+    fn fragments_of_a_known_block_are_not_indexed_twice() {
+        let entry = |template, text: &str| Entry { template, letters: letters(text).1.codes };
+        let bank =
+            Bank::new(vec![entry(1, BLOCK), entry(2, &BLOCK[20..90]), entry(3, "Another notice altogether, here")]);
+        assert_eq!(bank.len(), 2);
+        assert!(is_flood(6, 1) && !is_flood(5, 1) && !is_flood(154, 100));
+    }
+
+    #[test]
+    fn a_block_that_repeats_itself_inside_is_found_once_for_each_copy() {
+        let block = "European News Agency, Main Street 16, Telephone 99 660, mail contact at the European News Agency, web \
+                     the European News Agency";
+        let bank = Bank::new(vec![Entry { template: 0, letters: letters(block).1.codes }]);
+        let mut out = Vec::new();
+        bank.find(&letters(&format!("{block}. Some words of the article itself. {block}.")).1, &mut out);
+        assert_eq!(out.iter().filter(|m| m.is_sure() && m.of_template == 255).count(), 2);
     }
 
     #[test]

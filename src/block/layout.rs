@@ -98,7 +98,8 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
 /// border between tokens `i - 1` and `i`: none, sentence, line, paragraph; `weights` are 2 for words.
 fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
     use Border::{LineEnd, LineStart, ParagraphEnd, ParagraphStart, SentenceEnd, SentenceStart};
-    for (strength, start, end) in [(1, SentenceStart, SentenceEnd), (2, LineStart, LineEnd), (3, ParagraphStart, ParagraphEnd)]
+    for (strength, start, end) in
+        [(1, SentenceStart, SentenceEnd), (2, LineStart, LineEnd), (3, ParagraphStart, ParagraphEnd)]
     {
         let mut distance = 0;
         for (i, marks) in out.iter_mut().enumerate() {
@@ -247,7 +248,8 @@ struct Line {
 impl Line {
     fn open(&mut self, indent: &str) {
         let indent = indent.trim_start();
-        let comment = ["//", "# ", "##", "* ", "/*", "--", ";;"].iter().any(|mark| indent.starts_with(mark)) || indent == "*";
+        let comment =
+            ["//", "# ", "##", "* ", "/*", "--", ";;"].iter().any(|mark| indent.starts_with(mark)) || indent == "*";
         // Attributes and directives: `#[derive`, `#include`.
         let operators = 2 * u32::from(indent == "#[" || indent == "#");
         *self = Self { comment, operators, ..Self::default() };

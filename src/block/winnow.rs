@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn low_complexity_means_fewer_than_three_words() {
-        assert!(is_low_complexity(&[1, 2, 1, 2, 1], &[]) && is_low_complexity(&[7, 7], &[]) && is_low_complexity(&[], &[]));
+        assert!(
+            is_low_complexity(&[1, 2, 1, 2, 1], &[]) && is_low_complexity(&[7, 7], &[]) && is_low_complexity(&[], &[])
+        );
         assert!(!is_low_complexity(&[1, 2, 1, 2, 3], &[]));
         assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER; 3]));
     }
