@@ -15,6 +15,8 @@ use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 7;
+/// Letters of a run by which one template is known to lie in another: two or three words, too many for chance.
+const RUN: usize = 16;
 /// A gram that stands in more templates than this says nothing.
 const MAX_PLACES: usize = 16;
 /// Letters from one anchor to the next: what an occurrence may enclose of foreign text; more splits it in two.
@@ -93,37 +95,6 @@ impl Match {
     }
 }
 
-/// Letters of a window by which entries are compared.
-const WINDOW: usize = 16;
-
-/// Leaves out the entries of which nine tenths lie in others: a block torn into pieces by popular phrases would
-/// be kept as often as it has pieces. What stands in more documents, then what is longer, stays. Each comes with the
-/// number of its documents.
-#[must_use]
-pub fn without_repeats(mut entries: Vec<(u32, Entry)>) -> Vec<Entry> {
-    entries.sort_unstable_by_key(|(documents, e)| std::cmp::Reverse((*documents, e.letters.len(), e.template)));
-    let mut seen: HashSet<u64> = HashSet::new();
-    let mut kept = Vec::new();
-    for (_, entry) in entries {
-        let windows = || entry.letters.windows(WINDOW).map(|w| hash::bytes(w, 0));
-        let repeated = windows().filter(|w| seen.contains(w)).count();
-        let count = windows().count();
-        if count == 0 || repeated * 10 < count * 9 {
-            seen.extend(windows());
-            kept.push(entry);
-        }
-    }
-    kept.sort_unstable_by_key(|e| e.template);
-    kept
-}
-
-/// Whether a template with so many copies stands in so many further places that it is a common turn of phrase.
-/// On text with planted noise altered copies are up to as many again as clean ones.
-#[must_use]
-pub fn is_common(new: u64, copies: u32) -> bool {
-    new * 2 > u64::from(copies) * 3 + 8
-}
-
 const BUCKET_BITS: u32 = 16;
 const FILTER_BITS: u32 = 20;
 
@@ -140,9 +111,11 @@ fn narrow(n: usize) -> u32 {
 }
 
 impl Bank {
-    /// Indexes the templates. `O(letters log letters)`.
+    /// Indexes the templates, given in order of worth: of fragments of one block, which share a passage, only the first
+    /// is kept. `O(letters log letters)`.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
+        let entries = distinct(entries);
         let mut places = Vec::new();
         for (e, entry) in entries.iter().enumerate() {
             let grams = entry.letters.windows(GRAM).enumerate();
@@ -207,6 +180,28 @@ impl Bank {
         }
         out.sort_unstable();
     }
+}
+
+/// Without the entries nine tenths of whose [`RUN`]-letter runs stand in earlier ones.
+fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut seen: HashSet<u64> = HashSet::new();
+    let runs = |entry: &Entry| entry.letters.windows(RUN).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
+    let mut kept = Vec::new();
+    for entry in entries {
+        let runs = runs(&entry);
+        let known = runs.iter().filter(|run| seen.contains(run)).count();
+        if runs.is_empty() || known * 10 < runs.len() * 9 {
+            seen.extend(runs);
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// Whether a template of `copies` copies matched so many new places by its letters that it must be a common phrase.
+#[must_use]
+pub fn is_flood(new: u32, copies: u32) -> bool {
+    u64::from(new) * 2 > u64::from(copies) * 3 + 8
 }
 
 /// Anchors of one template in the order of both texts. Positions are letters.
@@ -410,6 +405,25 @@ mod tests {
             found(&format!("{one}\n{inserted}\n{two}")),
             [one.trim_end_matches('.'), two.trim().trim_end_matches('.')]
         );
+    }
+
+    #[test]
+    fn fragments_of_a_known_block_are_not_indexed_twice() {
+        let entry = |template, text: &str| Entry { template, letters: letters(text).1.codes };
+        let bank =
+            Bank::new(vec![entry(1, BLOCK), entry(2, &BLOCK[20..90]), entry(3, "Another notice altogether, here")]);
+        assert_eq!(bank.len(), 2);
+        assert!(is_flood(6, 1) && !is_flood(5, 1) && !is_flood(154, 100));
+    }
+
+    #[test]
+    fn a_block_that_repeats_itself_inside_is_found_once_for_each_copy() {
+        let block = "European News Agency, Main Street 16, Telephone 99 660, mail contact at the European News Agency, web \
+                     the European News Agency";
+        let bank = Bank::new(vec![Entry { template: 0, letters: letters(block).1.codes }]);
+        let mut out = Vec::new();
+        bank.find(&letters(&format!("{block}. Some words of the article itself. {block}.")).1, &mut out);
+        assert_eq!(out.iter().filter(|m| m.is_sure() && m.of_template == 255).count(), 2);
     }
 
     #[test]

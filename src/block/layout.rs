@@ -86,7 +86,8 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
             let token = &text[tokens[i].range()];
             gap.mark_after(after, token, &quotes);
             entry.step(&gap, after);
-            line.characters += tokens[i].len();
+            line.word(tokens[i].len());
+            quotes.word();
             weights.push(if token.chars().nth(1).is_none() && !token.is_ascii() { 1 } else { 2 });
         }
     }
@@ -200,19 +201,28 @@ impl Entry {
 #[derive(Default)]
 struct Quotes {
     straight: bool,
+    /// The last character was a straight mark: a second one beside it says the same.
+    doubled: bool,
     depth: u32,
 }
 
 impl Quotes {
     fn see(&mut self, c: char) {
+        let again = c == '"' && self.doubled;
+        self.doubled = c == '"' && !again;
         match c {
-            '"' => self.straight = !self.straight,
+            '"' => self.straight ^= !again,
             '„' | '«' | '「' | '『' | '‹' => self.depth += 1,
             // Closes in German what it opens in English.
             '“' => self.depth = if self.depth > 0 { self.depth - 1 } else { 1 },
             '”' | '»' | '」' | '』' | '›' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
+    }
+
+    /// A word parts one mark from the next.
+    fn word(&mut self) {
+        self.doubled = false;
     }
 
     fn open(&self) -> bool {
@@ -240,7 +250,14 @@ impl Line {
         let indent = indent.trim_start();
         let comment =
             ["//", "# ", "##", "* ", "/*", "--", ";;"].iter().any(|mark| indent.starts_with(mark)) || indent == "*";
-        *self = Self { comment, ..Self::default() };
+        // Attributes and directives: `#[derive`, `#include`.
+        let operators = 2 * u32::from(indent == "#[" || indent == "#");
+        *self = Self { comment, operators, ..Self::default() };
+    }
+
+    fn word(&mut self, bytes: u32) {
+        self.characters += bytes;
+        self.last = None;
     }
 
     fn see(&mut self, c: char) {
@@ -316,6 +333,7 @@ mod tests {
     fn quotations_end_with_their_marks_or_their_paragraph() {
         assert_eq!(with("He said \"yes no\" and „ja“ left", Marks::QUOTED), ["yes", "no", "ja"]);
         assert_eq!(with("a \"b c\n\nd", Marks::QUOTED), ["b", "c"]);
+        assert_eq!(with("He said: \"\"Yes\" and no", Marks::QUOTED), ["Yes"]);
         assert_eq!(with("> quoted\nnot", Marks::QUOTED), ["quoted"]);
     }
 

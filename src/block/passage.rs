@@ -43,9 +43,15 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Ve
     for level in asked.chunk_by(|a, b| a.0 == b.0) {
         let runs = runs(hits, level[0].0, k, max_gap);
         for &(_, i) in level {
-            let first = stretches[i as usize].span.start;
-            let run = runs.partition_point(|r| r.span.end <= first);
-            out[i as usize] = runs.get(run).copied();
+            // A stretch may bridge a wider gap than a run does.
+            let span = stretches[i as usize].span;
+            let first = runs[runs.partition_point(|r| r.span.end <= span.start)];
+            let last = runs[runs.partition_point(|r| r.span.end < span.end)];
+            out[i as usize] = Some(Passage {
+                span: Span::new(first.span.start, last.span.end),
+                hits: Span::new(first.hits.start, last.hits.end),
+                kin: first.kin.min(last.kin),
+            });
         }
     }
     out.into_iter().map(|p| p.expect("a stretch lies in a run of its own level")).collect()
@@ -91,4 +97,70 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
     let counted = |run: &Run| if run.kin >= MIN_KIN_TOKENS { run.kin } else { 0 };
     let all: u32 = runs.iter().map(counted).sum();
     runs.iter().map(|run| Passage { kin: all - counted(run), ..run.passage }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::chain::occurrences;
+    use crate::block::layout::Marks;
+    use proptest::prelude::*;
+
+    const K: u32 = 5;
+
+    fn hits(raw: &[(u32, u32)]) -> Vec<Hit> {
+        let mut position = 0;
+        let hit = |&(step, copies): &(u32, u32)| {
+            position += step;
+            let marks = Marks::default();
+            Hit { position, gram: u64::from(copies), copies, first: marks, last: marks }
+        };
+        raw.iter().map(hit).collect()
+    }
+
+    /// Grows the stretch hit by hit, as far as the definition says.
+    fn naive(hits: &[Hit], stretch: &Stretch, max_gap: u32) -> TokenSpan {
+        let member = |h: &&Hit| h.copies >= floor(stretch.copies);
+        let mut span = stretch.span;
+        loop {
+            let before =
+                hits.iter().filter(member).rfind(|h| h.position < span.start && h.position + K + max_gap >= span.start);
+            let after =
+                hits.iter().filter(member).find(|h| h.position + K > span.end && h.position <= span.end + max_gap);
+            let grown =
+                Span::new(before.map_or(span.start, |h| h.position), after.map_or(span.end, |h| h.position + K));
+            if grown == span {
+                return span;
+            }
+            span = grown;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_passage_is_the_longest_run_of_its_level(raw in proptest::collection::vec((1u32..20, 2u32..40), 1..60), gap in 0u32..12) {
+            let hits = hits(&raw);
+            let stretches = occurrences(&hits, K, 12, |h| h.copies % 4);
+            let found = passages(&hits, &stretches, K, gap);
+            for (stretch, passage) in stretches.iter().zip(&found) {
+                prop_assert_eq!(passage.span, naive(&hits, stretch, gap));
+            }
+        }
+    }
+
+    #[test]
+    fn a_popular_phrase_belongs_to_the_notice_and_the_article_around_it_does_not() {
+        // Grams of an article in 3 copies around a notice in 40, with a phrase of 300 inside.
+        let copies = [3, 3, 3, 40, 40, 300, 300, 40, 40, 3, 3];
+        let hits = hits(&copies.map(|c| (1, c)));
+        let stretches = occurrences(&hits, K, 12, |h| h.copies);
+        let spans = |copies: u32| {
+            let found = passages(&hits, &stretches, K, 8);
+            let of = stretches.iter().zip(found).filter(|(s, _)| s.template == copies);
+            of.map(|(_, p)| (p.span.start, p.span.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(spans(40), [(4, 14)]);
+        assert_eq!(spans(300), [(6, 12)]);
+        assert_eq!(spans(3), [(1, 16)]);
+    }
 }

@@ -25,9 +25,9 @@ pub enum Edge {
     Paragraph,
 }
 
-/// A border that misses a line's by three words still is meant to be there: names and numbers that differ from copy to
-/// copy hide the first or last words of a block.
-const MAX_MISSED: u32 = 6;
+/// A border that misses a line's by four words still is meant to be there: beside a name or number that differs from
+/// copy to copy, a gram of five words shows nothing of up to four words at the border of a block. A word counts two.
+const MAX_MISSED: u32 = 8;
 
 impl Edge {
     fn at_start(marks: Marks) -> Self {
@@ -248,6 +248,23 @@ impl Evidence {
     }
 }
 
+/// A document with this many times the usual number of copies lists or discusses the block: a catalogue of notices.
+const SPREE: usize = 8;
+
+/// The documents in which a block comes far more often than in most others, ascending: it belongs there. `copies` are
+/// those of one template, sorted by document. None for a block of fewer than six documents, where nothing is usual.
+#[must_use]
+pub fn sprees(copies: &[Copy]) -> Vec<u32> {
+    let counts: Vec<(u32, usize)> = copies.chunk_by(|a, b| a.doc == b.doc).map(|c| (c[0].doc, c.len())).collect();
+    if counts.len() < 6 {
+        return Vec::new();
+    }
+    let mut sorted: Vec<usize> = counts.iter().map(|&(_, n)| n).collect();
+    sorted.sort_unstable();
+    let usual = sorted[sorted.len() / 2];
+    counts.into_iter().filter(|&(_, n)| n > SPREE * usual).map(|(doc, _)| doc).collect()
+}
+
 /// Less of a block than this, in tenths, is no copy of it by its words alone; its letters may still say that it is.
 const MIN_COPY_TENTHS: u32 = 4;
 
@@ -285,4 +302,54 @@ fn medoid(copies: &[Copy], around: [u32; 2]) -> (Place, u32, u32) {
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let span = Span::new(copy.span.start - left, copy.span.end + right);
     (Place { doc: copy.doc, span }, narrow(forms().count()), narrow(best.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(doc: u32, start: u32, left: u32, right: u32, content: u64) -> Copy {
+        Copy {
+            template: 0,
+            doc,
+            span: Span::new(start, start + 10),
+            passage: Span::new(start - left, start + 10 + right),
+            tokens: 400,
+            content,
+            edges: [Edge::Paragraph as u8, Edge::Line as u8],
+            quoted: 0,
+            code: 0,
+            contact: 255,
+            numbers: 0,
+            cited: 0,
+            shared: 51,
+            kin: 0,
+        }
+    }
+
+    #[test]
+    fn the_representative_is_widened_as_far_as_most_passages_reach() {
+        let copies = [copy(0, 50, 0, 0, 7), copy(1, 60, 4, 6, 7), copy(2, 70, 4, 6, 7), copy(3, 80, 30, 90, 8)];
+        let e = evidence(&copies);
+        assert_eq!((e.copies, e.documents, e.within, e.variants, e.equal), (4, 4, 1, 2, 3));
+        assert_eq!(e.medoid, Place { doc: 1, span: Span::new(56, 76) });
+        assert!((e.lines - 1.0).abs() < 1e-6 && e.paragraphs < 1e-6 && (e.contact - 1.0).abs() < 1e-6);
+        assert!(e.is_whole(&copies[0]) && e.is_whole(&copies[3]));
+    }
+
+    #[test]
+    fn a_phrase_of_the_block_elsewhere_is_no_copy() {
+        let copies = [copy(0, 50, 30, 30, 7), copy(1, 60, 30, 30, 7), copy(2, 70, 0, 0, 7)];
+        let e = evidence(&copies);
+        assert_eq!(e.tokens, 70);
+        assert!(e.is_whole(&copies[0]) && !e.is_whole(&copies[2]));
+    }
+
+    #[test]
+    fn a_catalogue_of_notices_is_a_spree() {
+        let mut copies: Vec<Copy> = (0..6).map(|doc| copy(doc, 50, 0, 0, 7)).collect();
+        copies.extend((0..12).map(|i| copy(6, 20 * i + 10, 0, 0, 7)));
+        assert_eq!(sprees(&copies), [6]);
+        assert!(sprees(&copies[5..]).is_empty());
+    }
 }

@@ -25,8 +25,8 @@ pub struct Cut {
     pub block: u32,
 }
 
-/// A border moves outwards over at most this many tokens of the same line.
-const MAX_OUTWARD: u32 = 2;
+/// A border moves outwards over at most this many tokens of the same line: what grams of five tokens cannot show.
+const MAX_OUTWARD: u32 = 4;
 /// A border moves inwards over at most this many tokens.
 const MAX_INWARD: u32 = 3;
 /// Stretches with at most this many tokens between them are one; more than a line break must not lie between.

@@ -4,9 +4,9 @@ use super::judge::Template;
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
-use crate::block::letters::{Letters, extend};
+use crate::block::letters::{Letters, agreed, extend};
 use crate::block::template::Place;
-use crate::block::{KeepCopies, Options};
+use crate::block::{EXTEND_BELOW_EQUAL, KeepCopies, MIN_EXTENSION, Options};
 use crate::engine::census::Census;
 use crate::engine::corpus::Corpus;
 use crate::engine::near::name_of;
@@ -19,10 +19,6 @@ use crate::span::{Span, TokenSpan};
 
 /// Tokens beside a copy that are read to find a template's true ends.
 const CONTEXT_TOKENS: u32 = 60;
-/// Letters that must align beyond a template's end before the end moves.
-const MIN_EXTENSION: usize = 10;
-/// With more equal copies than this a template's ends are known: chance does not end three copies at the same word.
-const MAX_UNSURE_COPIES: u32 = 2;
 /// Copies shown of a block.
 const EXAMPLES: usize = 3;
 
@@ -96,13 +92,16 @@ pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: 
         sights.sort_unstable_by_key(|s| s.which);
         if template.reason.strips() && !options.exact {
             let letters = extended(&sights, template.evidence.equal);
-            entries.push((template.evidence.documents, Entry { template: t, letters }));
+            let rank = (template.evidence.documents, template.evidence.tokens, t);
+            entries.push((rank, Entry { template: t, letters }));
         }
         let examples = sights.iter().take(EXAMPLES).map(|s| (template.places[s.which as usize].doc, s.bytes));
         let examples = examples.collect();
         shown.push(Shown { text: sights.into_iter().next().map(|s| s.text).unwrap_or_default(), examples });
     }
-    Ok((Bank::new(bank::without_repeats(entries)), Texts { shown, names }))
+    // Of two that say the same the bank keeps the first: the one in more documents, then the longer one.
+    entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
+    Ok((Bank::new(entries.into_iter().map(|e| e.1).collect()), Texts { shown, names }))
 }
 
 /// The places to look at: those that are shown, and of a template that goes all that were noted.
@@ -134,17 +133,16 @@ fn sight(text: &str, reading: &Reading, letters: &mut Letters, template: u32, wh
     }
 }
 
-/// The letters of the representative copy; where few copies are equal, as far beyond as a second other copy (or the
-/// only one) runs along it: a misread word at the edge ends the common grams, not the block.
+/// The letters of the representative copy; where few copies are equal, as far beyond as others agree: a misread word at
+/// the edge ends the common grams, not the block.
 fn extended(sights: &[Sight], equal: u32) -> Vec<u8> {
     let Some((medoid, partners)) = sights.split_first() else { return Vec::new() };
-    if equal > MAX_UNSURE_COPIES {
+    if equal > EXTEND_BELOW_EQUAL {
         return medoid.letters.clone();
     }
     let reach = |along: &dyn Fn(&Sight) -> usize| {
-        let mut reaches: Vec<usize> = partners.iter().map(along).collect();
-        reaches.sort_unstable_by(|a, b| b.cmp(a));
-        reaches.get(1).or(reaches.first()).copied().filter(|&n| n >= MIN_EXTENSION).unwrap_or(0)
+        let length = agreed(partners.iter().map(along).collect());
+        if length < MIN_EXTENSION { 0 } else { length }
     };
     let left = reach(&|p| extend(medoid.left.iter().rev().copied(), p.left.iter().rev().copied()).0);
     let right = reach(&|p| extend(medoid.right.iter().copied(), p.right.iter().copied()).0);
@@ -163,14 +161,15 @@ struct Edit {
 /// Read 4, and 5 where it is needed: the cuts of every document.
 pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<Outcome> {
     let known = known(&corpus.options.block, &found.templates);
+    let spared = spared(&found.templates);
     let mut common = vec![false; found.templates.len()];
     let mut edits: Vec<(u32, Edit)> = Vec::new();
     if !found.bank.is_empty() || !known.is_empty() || found.running.contains(&true) {
-        edits = matched(corpus, "match", &found, &known, &common, |_| true)?;
-        let mut counts = vec![0u64; found.templates.len()];
+        edits = matched(corpus, "match", &found, &Words { known: &known, spared: &spared, common: &common }, |_| true)?;
+        let mut counts = vec![0u32; found.templates.len()];
         edits.iter().flat_map(|(_, e)| &e.new).for_each(|&t| counts[t as usize] += 1);
         for (t, template) in found.templates.iter().enumerate() {
-            common[t] = bank::is_common(counts[t], template.evidence.copies);
+            common[t] = bank::is_flood(counts[t], template.evidence.copies);
         }
         let spoilt: Table<()> = Table::from_sorted(
             edits
@@ -181,7 +180,13 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
         );
         if !spoilt.is_empty() {
             edits.retain(|&(doc, _)| !spoilt.has(doc));
-            edits.extend(matched(corpus, "rematch", &found, &known, &common, |doc| spoilt.has(doc))?);
+            edits.extend(matched(
+                corpus,
+                "rematch",
+                &found,
+                &Words { known: &known, spared: &spared, common: &common },
+                |doc| spoilt.has(doc),
+            )?);
             edits.sort_by_key(|e| e.0);
         }
     }
@@ -219,13 +224,30 @@ fn known(options: &Options, templates: &[Template]) -> Table<(Place, u32)> {
     Table::from_sorted(rows)
 }
 
-/// One read of the documents that `wanted` asks for, without the templates that are `common`.
+/// The copies of templates that go, spared ones, in documents where the block belongs.
+fn spared(templates: &[Template]) -> Table<TokenSpan> {
+    let mut rows: Vec<(u32, TokenSpan)> =
+        templates.iter().flat_map(|t| &t.spared).map(|place| (place.doc, place.span)).collect();
+    rows.sort_unstable();
+    Table::from_sorted(rows)
+}
+
+/// What words alone say of the documents.
+struct Words<'a> {
+    /// The copies that go.
+    known: &'a Table<(Place, u32)>,
+    /// The copies that stay although their block goes.
+    spared: &'a Table<TokenSpan>,
+    /// Templates that turned out to be common turns of phrase: their letters prove nothing.
+    common: &'a [bool],
+}
+
+/// One read of the documents that `wanted` asks for.
 fn matched(
     corpus: &Corpus<'_>,
     stage: &'static str,
     found: &Found,
-    known: &Table<(Place, u32)>,
-    common: &[bool],
+    words: &Words<'_>,
     wanted: impl Fn(u32) -> bool + Sync,
 ) -> Result<Vec<(u32, Edit)>> {
     let mut edits = Vec::new();
@@ -243,11 +265,11 @@ fn matched(
                     letters.read(record.text, &reading.body.spans);
                     found.bank.find(letters, matches);
                 }
-                let pieces = pieces(corpus, found, known.of(record.doc), matches, common, record.doc);
+                let pieces = pieces(corpus, found, words, matches, record.doc);
                 seen.extend(edit(corpus, found, reading, pieces, record));
                 Ok(())
             };
-            let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || known.has(doc));
+            let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
             corpus.visit(parser, chunk, wanted, record, |_| {})?;
             Ok(seen)
         },
@@ -263,20 +285,22 @@ fn matched(
 fn pieces(
     corpus: &Corpus<'_>,
     found: &Found,
-    known: &[(u32, (Place, u32))],
+    words: &Words<'_>,
     matches: &[Match],
-    common: &[bool],
     doc: u32,
 ) -> (Vec<Piece>, Vec<u32>) {
-    let mut pieces: Vec<Piece> = known.iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t }).collect();
+    let mut pieces: Vec<Piece> =
+        words.known.of(doc).iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t }).collect();
     let by_words = pieces.len();
     let mut new = Vec::new();
     let keeps_first = corpus.options.block.keep_copies == KeepCopies::First;
-    for m in matches.iter().filter(|m| !common[m.template as usize]) {
+    let spared = words.spared.of(doc);
+    for m in matches.iter().filter(|m| !words.common[m.template as usize]) {
         let first = found.templates[m.template as usize].copies.first();
         let stays = keeps_first && first.is_some_and(|c| c.doc == doc && c.span.overlaps(m.span));
         let is_known = pieces[..by_words].iter().any(|p| p.tokens.overlaps(m.span));
-        if stays || !(is_known || m.is_sure()) {
+        let is_spared = spared.iter().any(|(_, s)| s.overlaps(m.span));
+        if stays || is_spared || !(is_known || m.is_sure()) {
             continue;
         }
         if !is_known {

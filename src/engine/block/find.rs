@@ -5,7 +5,7 @@ use super::{Worker, worker};
 use crate::Result;
 use crate::block::chain;
 use crate::block::layout::marks;
-use crate::block::{KeepCopies, Options, winnow};
+use crate::block::{KeepCopies, Options, REGION_MARGIN, winnow};
 use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::bits_of;
@@ -97,7 +97,7 @@ pub(super) fn regions(
         }
         Ok(())
     })?;
-    let margin = u32::try_from(options.gram_tokens + options.window).expect("checked options are small");
+    let margin = REGION_MARGIN.max(u32::try_from(options.guarantee_tokens()).expect("checked options are small"));
     let folded = corpus.fold(repeated, |_, mut groups| {
         let mut rows = Vec::new();
         let mut positions = Vec::new();

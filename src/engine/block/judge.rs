@@ -3,10 +3,10 @@
 use super::find::Hits;
 use super::postings::{HIT_BYTES, Link, TemplateCopy, hit, read_hit, write_hit};
 use super::{MAX_GAP, PARTNERS};
-use crate::block::Options;
 use crate::block::chain::{self, Hit};
 use crate::block::decide::{Reason, decide};
 use crate::block::template::{self, Copy, Evidence, Place};
+use crate::block::{Options, PASSAGE_GAP};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::{bits_of, u32_at};
 use crate::near::Components;
@@ -93,6 +93,8 @@ pub(super) struct Template {
     pub(super) places: Vec<Place>,
     /// All copies of one that goes.
     pub(super) copies: Vec<Place>,
+    /// The copies that stay all the same, where the document is about the block.
+    pub(super) spared: Vec<Place>,
 }
 
 /// Folds by document and by template: the copies, the evidence, the verdicts. In order of the first copy.
@@ -118,7 +120,7 @@ fn judged(
             let gap = if options.exact { 0 } else { MAX_GAP };
             let stretches = chain::occurrences(&hits, k, gap, template);
             let mut result = Ok(());
-            template::copies(doc, lengths[doc as usize], k, gap, &hits, &stretches, |copy| {
+            template::copies(doc, lengths[doc as usize], k, PASSAGE_GAP, &hits, &stretches, |copy| {
                 if result.is_ok() {
                     result = scatter.push(TemplateCopy::pack(&copy));
                 }
@@ -158,6 +160,12 @@ fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
     let others = copies.iter().filter(apart).map(|c| Place { doc: c.doc, span: c.passage }).take(PARTNERS);
     let places = std::iter::once(medoid).chain(others).collect();
     let goes = |c: &&Copy| if options.exact { c.span.len() >= options.min_tokens } else { evidence.is_whole(c) };
-    let copies = if reason.strips() { copies.iter().filter(goes).map(place).collect() } else { Vec::new() };
-    Some(Template { evidence, reason, places, copies })
+    let (mut going, mut spared) = (Vec::new(), Vec::new());
+    if reason.strips() {
+        let sprees = if options.exact { Vec::new() } else { template::sprees(copies) };
+        let (stay, go): (Vec<&Copy>, Vec<&Copy>) = copies.iter().partition(|c| sprees.binary_search(&c.doc).is_ok());
+        going.extend(go.iter().copied().filter(goes).map(place));
+        spared.extend(stay.into_iter().map(place));
+    }
+    Some(Template { evidence, reason, places, copies: going, spared })
 }
