@@ -1,5 +1,6 @@
 //! Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
 pub mod block;
+pub mod cpu;
 pub mod engine;
 pub mod error;
 pub mod hash;
