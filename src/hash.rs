@@ -16,7 +16,7 @@ const S1: u64 = 0xBB67_AE85_84CA_A73B;
 const S2: u64 = 0x3C6E_F372_FE94_F82B;
 
 /// The 128-bit product of two words, its halves xored: the mixing step of wyhash and its kin.
-#[inline]
+#[inline(always)]
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 pub fn fold(a: u64, b: u64) -> u64 {
@@ -52,8 +52,21 @@ pub fn word(bytes: &[u8]) -> u64 {
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
 pub fn word16(block: u128, len: usize) -> u64 {
-    let (low, high) = (block as u64, (block >> 64) as u64);
-    fold(low ^ S0 ^ (len as u64), high ^ S1.rotate_left(len as u32)) ^ S2
+    let [low_key, high_key] = word_keys(len);
+    keyed_word(block as u64 ^ low_key, (block >> 64) as u64 ^ high_key)
+}
+
+/// What [`word16`] adds to the two halves of a word of `len` bytes.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most sixteen")]
+pub(crate) const fn word_keys(len: usize) -> [u64; 2] {
+    [S0 ^ len as u64, S1.rotate_left(len as u32)]
+}
+
+/// [`word16`] of a word whose halves have got their keys.
+#[inline]
+pub(crate) fn keyed_word(low: u64, high: u64) -> u64 {
+    fold(low, high) ^ S2
 }
 
 /// The hash of a run of tokens, from their hashes: order matters, every token reaches every bit.

@@ -8,7 +8,7 @@
 use super::Tokens;
 use super::kernel::{CHUNK, Runs, append_plain};
 use super::latin;
-use super::unicode::{Class, Folding, Table, class, hash_word};
+use super::unicode::{Class, Entry, Folding, Table, class, hash_word};
 use crate::cpu::Kernel;
 use crate::hash;
 
@@ -25,10 +25,10 @@ pub fn tokenize(text: &str, out: &mut Tokens) {
 fn tokenize_with(kernel: Kernel, text: &str, out: &mut Tokens) {
     out.clear();
     let mut runs = Runs::new();
-    let mut scanner = Scanner::new(text, out);
+    let mut scanner = Scanner::new(kernel, text, out);
     let mut at = 0;
     while at < text.len() {
-        runs.find(kernel, text.as_bytes(), at);
+        runs.find(kernel, scanner.table, text.as_bytes(), at);
         scanner.chunk(&runs, at);
         at = scanner.cut_run(&runs, at);
     }
@@ -38,11 +38,13 @@ struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     out: &'a mut Tokens,
+    kernel: Kernel,
     table: &'static Table,
     /// Runs that start before this byte lie inside a tag.
     skip_to: usize,
     /// The last token ended in a line-break hyphen; if the next one starts here it is its second half.
     join: Option<Join>,
+    folding: Folding,
     scratch: Vec<u8>,
 }
 
@@ -54,9 +56,19 @@ struct Join {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(text: &'a str, out: &'a mut Tokens) -> Self {
+    fn new(kernel: Kernel, text: &'a str, out: &'a mut Tokens) -> Self {
         let bytes = text.as_bytes();
-        Self { text, bytes, out, table: Table::get(), skip_to: 0, join: None, scratch: Vec::new() }
+        Self {
+            text,
+            bytes,
+            out,
+            kernel,
+            table: Table::get(),
+            skip_to: 0,
+            join: None,
+            folding: Folding::default(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Handles the complete runs of the chunk at byte `at`.
@@ -64,7 +76,7 @@ impl<'a> Scanner<'a> {
         let mut next = 0;
         while next < runs.len() {
             if self.join.is_none() && at + runs.get(next).0 >= self.skip_to {
-                next = append_plain(runs, next, self.bytes, at, self.out);
+                next = append_plain(self.kernel, runs, next, at, self.out);
                 if next == runs.len() {
                     return;
                 }
@@ -106,38 +118,37 @@ impl<'a> Scanner<'a> {
 
     /// A run that holds characters outside ASCII: splits it by their classes.
     fn unicode_run(&mut self, start: usize, end: usize) {
-        let mut word = Folding::default();
-        let mut open: Option<(usize, Class)> = None;
         let mut at = start;
-        for c in self.text[start..end].chars() {
-            let entry = self.table.entry(c);
-            let class = entry.class();
-            let goes_on = match (open, class) {
-                (Some(_), Class::Mark | Class::Drop) => true,
-                (Some((_, open)), Class::Word) => open == Class::Word,
-                _ => false,
-            };
-            if goes_on {
-                word.push(entry);
-            } else {
-                if let Some((from, _)) = open.take() {
-                    self.unicode_word(from, at, &word);
-                }
-                if matches!(class, Class::Word | Class::Single) {
-                    open = Some((at, class));
-                    word.restart(entry);
-                }
-            }
-            at += c.len_utf8();
-        }
-        if let Some((from, _)) = open {
-            self.unicode_word(from, end, &word);
+        while at < end {
+            at = self.unicode_token(at, end);
         }
     }
 
-    fn unicode_word(&mut self, start: usize, end: usize, word: &Folding) {
-        let hash = word.hash().unwrap_or_else(|| hash_word(&self.text[start..end], &mut self.scratch));
-        self.word(start, end, hash);
+    /// Handles what begins at `at`: a token, or a character that begins none. Gives where it ends.
+    fn unicode_token(&mut self, at: usize, end: usize) -> usize {
+        let mut chars = self.text[at..end].chars();
+        let Some(c) = chars.next() else { return end };
+        let entry = self.table.entry(c);
+        let inside = match entry.class() {
+            Class::Word => Entry::IN_WORD,
+            Class::Single => Entry::IN_SINGLE,
+            _ => return at + c.len_utf8(),
+        };
+        let mut word = self.folding.restart(entry);
+        let mut rest = chars.as_str().len();
+        for c in chars.by_ref() {
+            let entry = self.table.entry(c);
+            if !entry.is_one_of(inside) {
+                break;
+            }
+            word.push(entry);
+            rest -= c.len_utf8();
+        }
+        let hash = word.hash();
+        let stop = end - rest;
+        let hash = hash.unwrap_or_else(|| hash_word(&self.text[at..stop], &mut self.scratch));
+        self.word(at, stop, hash);
+        stop
     }
 
     fn word(&mut self, start: usize, end: usize, hash: u64) {
@@ -329,6 +340,30 @@ mod tests {
         #[test]
         fn any_text_is_tokenised(text in "\\PC{0,200}") {
             check(&text)?;
+        }
+    }
+
+    /// All characters of the plane, beside a letter, a character that is a token of its own, and themselves.
+    #[test]
+    fn every_character_in_company() {
+        let characters: Vec<char> = ('\u{80}'..='\u{FFFF}').collect();
+        for some in characters.chunks(40) {
+            let all = |f: &dyn Fn(&char) -> String| some.iter().map(f).collect::<Vec<_>>().join(" ");
+            check(&all(&|c| format!("{c} a{c}b"))).expect("equal");
+            check(&all(&|c| format!("中{c}か{c}{c}"))).expect("equal");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        /// Long enough for several blocks and chunks.
+        #[test]
+        fn long_texts_are_tokenised(
+            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا", 0..1500),
+            lead in 0usize..70,
+        ) {
+            check(&(" ".repeat(lead) + &words.join(" ")))?;
+            check(&words.concat())?;
         }
     }
 

@@ -1,7 +1,9 @@
 //! The kernel in portable code, written so that the compiler finds vectors where the target has any.
 
-use super::{BLOCK, Borders, Isa, Masks, SPECIAL};
+use super::{BLOCK, Borders, Isa, Masks, READ, SPECIAL};
+use crate::text::unicode::Pair;
 
+#[derive(Default)]
 pub(super) struct Portable;
 
 const WORD: u8 = 1;
@@ -11,9 +13,11 @@ const HYPHEN: u8 = 8;
 
 impl Isa for Portable {
     #[inline(always)]
-    unsafe fn masks(block: *const u8) -> Masks {
-        // SAFETY: the caller promises 65 readable bytes; bytes have no alignment.
-        let block = unsafe { &*block.cast::<[u8; BLOCK + 1]>() };
+    unsafe fn masks(&mut self, block: *const u8, folded: *mut u8, _: &[Pair; 32]) -> Masks {
+        // SAFETY: the caller promises that so many bytes can be read; bytes have no alignment.
+        let block = unsafe { &*block.cast::<[u8; READ]>() };
+        // SAFETY: the caller promises that 64 bytes can be written.
+        unsafe { folded.cast::<[u8; BLOCK]>().write(std::array::from_fn(|i| lower(block[i]))) };
         let (mut classes, mut seen) = ([0u8; BLOCK], 0);
         for i in 0..BLOCK {
             let (byte, next) = (block[i], block[i + 1]);
@@ -29,7 +33,13 @@ impl Isa for Portable {
             seen |= class;
         }
         let rare = |class| if seen & class == 0 { 0 } else { gather(&classes, class) };
-        Masks { word: gather(&classes, WORD), high: rare(HIGH), markup: rare(MARKUP), hyphen: rare(HYPHEN) }
+        Masks {
+            word: gather(&classes, WORD),
+            hard: rare(HIGH),
+            markup: rare(MARKUP),
+            hyphen: rare(HYPHEN),
+            split: 0,
+        }
     }
 
     #[inline(always)]
@@ -37,6 +47,12 @@ impl Isa for Portable {
         // SAFETY: the caller promises room for 64 offsets behind each pointer.
         unsafe { write_offsets(base, borders, starts, ends) };
     }
+}
+
+/// Letters get bit 5 set, digits have it set already.
+#[inline(always)]
+fn lower(byte: u8) -> u8 {
+    if byte < 0x80 { byte | 0x20 } else { byte }
 }
 
 /// The bit `class` of every byte, as a mask.
