@@ -44,8 +44,10 @@ impl Kernel {
         }
     }
 
+    /// The best kernel this processor can run.
+    #[must_use]
     #[cfg(target_arch = "x86_64")]
-    fn best() -> Self {
+    pub fn best() -> Self {
         macro_rules! has {
             ($($feature:tt)*) => { true $(&& std::arch::is_x86_feature_detected!($feature))* };
         }
@@ -58,8 +60,10 @@ impl Kernel {
         }
     }
 
+    /// The best kernel this processor can run.
+    #[must_use]
     #[cfg(not(target_arch = "x86_64"))]
-    fn best() -> Self {
+    pub fn best() -> Self {
         Self::Portable
     }
 }

@@ -11,8 +11,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Words.
     ("error", &[]),
     ("span", &["error"]),
-    ("hash", &[]),
     ("cpu", &[]),
+    ("hash", &["cpu"]),
     ("record", &["error", "span"]),
     // The core.
     ("text", &["error", "span", "hash", "cpu", "record"]),

@@ -20,21 +20,7 @@ pub fn shingles(tokens: &[u64], width: usize, out: &mut Vec<u64>) {
         out.push(hash::tokens(tokens));
         return;
     }
-    match width {
-        // A width known to the compiler unrolls the window: these are the ones in use.
-        3 => push_windows::<3>(tokens, out),
-        4 => push_windows::<4>(tokens, out),
-        5 => push_windows::<5>(tokens, out),
-        8 => push_windows::<8>(tokens, out),
-        _ => out.extend(tokens.windows(width.max(1)).map(hash::tokens)),
-    }
-}
-
-fn push_windows<const WIDTH: usize>(tokens: &[u64], out: &mut Vec<u64>) {
-    out.extend(tokens.windows(WIDTH).map(|window| {
-        let window: &[u64; WIDTH] = window.try_into().expect("windows of WIDTH have WIDTH tokens");
-        hash::tokens(window)
-    }));
+    hash::windows(tokens, width.max(1), out);
 }
 
 /// The shingles of a document as a set: sorted, without repeats. Overwrites `out`. `O(n log n)`.
