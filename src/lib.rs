@@ -46,6 +46,7 @@
 //! [`plan`]; the machinery [`shuffle`]; the borders [`io`]; the conductors [`engine`].
 
 pub mod block;
+pub mod cpu;
 pub mod engine;
 pub mod error;
 pub mod hash;

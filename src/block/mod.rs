@@ -26,6 +26,8 @@
 pub mod bank;
 pub mod chain;
 pub mod decide;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
 pub mod layout;
 pub mod letters;
 pub mod options;

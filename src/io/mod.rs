@@ -17,6 +17,7 @@ mod inputs;
 mod json_scan;
 mod json_string;
 mod jsonl;
+mod kernel;
 mod output;
 mod parse;
 mod restore;

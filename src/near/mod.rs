@@ -39,6 +39,8 @@
 
 pub mod cluster;
 pub mod decide;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
 pub mod lsh;
 pub mod minhash;
 pub mod options;
