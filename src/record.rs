@@ -155,7 +155,8 @@ impl<'de> Deserialize<'de> for Raw<'_> {
     }
 }
 
-fn unhex(hex: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn unhex(hex: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     if !hex.len().is_multiple_of(2) {
         return None;

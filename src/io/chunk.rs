@@ -172,7 +172,7 @@ impl Source for Chunks {
 
 impl OpenFile {
     fn open(input: Arc<InputFile>) -> Result<Self> {
-        let reader = Reader::open(&input.path, input.compression)?;
+        let reader = Reader::open(&input.path, input.format, input.compression)?;
         Ok(Self { input, reader, row: 0, carry: Vec::new(), consumed: 0 })
     }
 
@@ -192,7 +192,7 @@ impl OpenFile {
             let wanted = options.chunk_bytes.saturating_sub(into.len());
             let limit = if wanted == 0 { options.chunk_bytes } else { wanted };
             let ended = self.reader.fill(into, limit, &self.input.path)? == 0;
-            if self.input.format == Format::JsonLines
+            if self.input.format != Format::Text
                 && let Some(hop) = memrchr(b'\n', &into[searched..])
             {
                 open = searched + hop + 1;
@@ -222,7 +222,7 @@ impl OpenFile {
 fn count_rows(format: Format, bytes: &[u8], ends: bool) -> u64 {
     match format {
         Format::Text => u64::from(ends),
-        Format::JsonLines => {
+        Format::JsonLines | Format::Parquet => {
             let open = ends && bytes.last().is_some_and(|&b| b != b'\n');
             memchr_iter(b'\n', bytes).count() as u64 + u64::from(open)
         }

@@ -101,7 +101,7 @@ impl Parser {
 
     fn record<'a>(&'a mut self, row: &Row<'a>, line: &'a str) -> Result<Option<RecordView<'a>>> {
         match row.input.format {
-            Format::JsonLines => jsonl::record(row, line, &self.fields, &mut self.buffers),
+            Format::JsonLines | Format::Parquet => jsonl::record(row, line, &self.fields, &mut self.buffers),
             Format::Text => Ok(Some(text_files::record(row, line, &self.fields))),
         }
     }

@@ -185,10 +185,10 @@ fn restore_file<'a>(
     let (format, compression) = known(name)?;
     let path = data.join(name);
     let mut reader = match path.exists() {
-        true => Some(BufReader::with_capacity(128 << 10, Reader::open(&path, compression)?)),
+        true => Some(BufReader::with_capacity(128 << 10, Reader::open(&path, format, compression)?)),
         false => None,
     };
-    let mut sink = FileSink::new(staging.create(name)?, staging.target().join(name), compression)?;
+    let mut sink = FileSink::data(staging, name, (format, compression), &path)?;
     let output = reader.as_mut().map(|r| r as &mut dyn BufRead);
     restore(format, output, removed, &mut |bytes| sink.write(bytes)).map_err(|e| e.at(&path))?;
     sink.finish()

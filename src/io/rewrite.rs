@@ -109,7 +109,7 @@ fn rewrite_part<'p>(
 fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>) -> Result<Option<Vec<Piece<'a>>>> {
     let line = utf8(row).map_err(|e| row.locate(e))?;
     let (value, ranges) = match row.input.format {
-        Format::JsonLines => {
+        Format::JsonLines | Format::Parquet => {
             let value = jsonl::text_value(row, line, fields).map_err(|e| row.locate(e))?;
             let ranges = raw_ranges(&line[value.clone()], spans);
             (value, ranges)

@@ -2,6 +2,8 @@
 
 mod folders;
 mod hostile;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod round_trip;
 mod specimens;
 
