@@ -4,12 +4,12 @@
 //! names the file. Writing gives one member or frame, the same bytes for the same content: the gzip header bears no
 //! time and no name. One frame, not one per chunk, because common zstd readers stop after the first.
 
-use super::gzip::GzipWriter;
+use super::gzip::{GzipWriter, MemberWriter};
 use super::inputs::Format;
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::rewrite::Packed;
 use crate::error::{Error, Result};
-use flate2::Crc;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -163,6 +163,7 @@ pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
 pub(crate) enum Writer {
     Plain(BufWriter<File>),
     Gzip(Box<GzipWriter<BufWriter<File>>>),
+    Members(Box<MemberWriter<BufWriter<File>>>),
     Zstd(Box<zstd::Encoder<'static, BufWriter<File>>>),
     #[cfg(feature = "parquet")]
     Parquet(Box<parquet::Table>),
@@ -182,6 +183,11 @@ impl Writer {
         })
     }
 
+    /// An archive of which every record is a gzip member.
+    pub(crate) fn members(file: File) -> Self {
+        Self::Members(Box::new(MemberWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file))))
+    }
+
     /// A Parquet file like the one at `like`; unnamed files may lie in `scratch`.
     #[cfg(feature = "parquet")]
     pub(crate) fn parquet(file: File, like: &Path, scratch: &Path) -> Result<Self> {
@@ -197,17 +203,19 @@ impl Writer {
         match self {
             Self::Plain(out) => out.write_all(content),
             Self::Gzip(out) => out.write(content),
+            Self::Members(out) => out.write(content),
             Self::Zstd(out) => out.write_all(content),
             #[cfg(feature = "parquet")]
             Self::Parquet(out) => out.write(content),
         }
     }
 
-    /// Appends what [`gzip::deflate`](super::gzip::deflate) made.
-    pub(crate) fn write_deflated(&mut self, block: &[u8], crc: &Crc) -> io::Result<()> {
-        match self {
-            Self::Gzip(out) => out.write_deflated(block, crc),
-            _ => Err(io::Error::other("a deflated block for a file that is no gzip")),
+    /// Appends what [`pack`](super::rewrite::pack) made.
+    pub(crate) fn write_packed(&mut self, bytes: &[u8], packed: &Packed) -> io::Result<()> {
+        match (self, packed) {
+            (Self::Gzip(out), Packed::Blocks(crc)) => out.write_deflated(bytes, crc),
+            (Self::Members(out), Packed::Members) => out.write_packed(bytes),
+            _ => Err(io::Error::other("content was packed for a file of another kind")),
         }
     }
 
@@ -216,6 +224,7 @@ impl Writer {
         match self {
             Self::Plain(out) => out,
             Self::Gzip(out) => out.finish()?,
+            Self::Members(out) => out.finish()?,
             Self::Zstd(out) => out.finish()?,
             #[cfg(feature = "parquet")]
             Self::Parquet(out) => return out.finish(),

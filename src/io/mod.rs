@@ -29,6 +29,7 @@ mod rewrite;
 mod site;
 mod staging;
 mod text_files;
+mod warc;
 
 #[cfg(test)]
 mod tests;

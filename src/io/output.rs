@@ -7,10 +7,9 @@
 
 use super::compress::{Compression, Writer};
 use super::inputs::{Format, InputFile, Inputs};
-use super::rewrite::OutPart;
+use super::rewrite::{OutPart, Packed};
 use super::staging::{Staging, visible_names};
 use crate::error::{Error, Result};
-use flate2::Crc;
 use serde::Serialize;
 use std::fs::File;
 use std::io;
@@ -171,6 +170,9 @@ impl FileSink {
             let writer = Writer::parquet(file, like, staging.scratch())?;
             return Ok(Self { writer, path });
         }
+        if stored == (Format::Warc, Compression::Gzip) {
+            return Ok(Self { writer: Writer::members(file), path });
+        }
         Self::new(file, path, stored.1)
     }
 
@@ -182,10 +184,10 @@ impl FileSink {
         self.writer.write(bytes).map_err(|e| write_error(&self.path, e))
     }
 
-    /// Appends content, or what it was deflated to.
-    fn append(&mut self, bytes: &[u8], packed: Option<&Crc>) -> Result<()> {
-        let Some(crc) = packed else { return self.write(bytes) };
-        self.writer.write_deflated(bytes, crc).map_err(|e| write_error(&self.path, e))
+    /// Appends content, or what it was compressed to.
+    fn append(&mut self, bytes: &[u8], packed: Option<&Packed>) -> Result<()> {
+        let Some(packed) = packed else { return self.write(bytes) };
+        self.writer.write_packed(bytes, packed).map_err(|e| write_error(&self.path, e))
     }
 
     /// Ends the file; without it the file is not complete.

@@ -6,6 +6,7 @@ mod hostile;
 mod parquet;
 mod round_trip;
 mod specimens;
+mod warc;
 
 use super::*;
 use crate::error::ErrorKind;
