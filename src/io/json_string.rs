@@ -24,6 +24,23 @@ pub(crate) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
     kernel::unescape(Kernel::chosen(), raw, out, |raw| escape(raw).map(|e| (e.decoded, e.raw_len)))
 }
 
+/// [`unescape`] for a string that may be broken UTF-8.
+///
+/// # Errors
+/// As [`unescape`].
+pub(crate) fn unescape_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
+    let mut rest = 0;
+    while let Some(hop) = memchr(b'\\', &raw[rest..]) {
+        let at = rest + hop;
+        out.extend_from_slice(&raw[rest..at]);
+        let escape = escape(&raw[at..]).ok_or(at)?;
+        out.extend_from_slice(escape.decoded.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = at + escape.raw_len;
+    }
+    out.extend_from_slice(&raw[rest..]);
+    Ok(())
+}
+
 /// Reads the escape that `raw` begins with; `None` where it is a lone surrogate.
 fn escape(raw: &[u8]) -> Option<Escape> {
     let decoded = match raw.get(1)? {
