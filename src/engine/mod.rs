@@ -67,6 +67,7 @@ fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
         outputs: outputs(&totals),
         resources: Resources::default(),
+        ..Summary::default()
     };
     summary.resources = resources(&corpus, began, totals.counts.text_bytes);
     if let Some(out) = out {
