@@ -15,6 +15,7 @@ pub const SUMMARY_VERSION: u32 = 1;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The release of descale that ran, as in `0.1.0`.
     pub version: String,
@@ -44,6 +45,7 @@ pub struct Summary {
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inputs {
     /// Files.
     pub files: u64,
@@ -61,6 +63,7 @@ pub struct Inputs {
 
 /// What the near-duplicate way found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NearSummary {
     /// Documents dropped because another has the same tokens in the same order.
     pub exact_duplicates: u64,
@@ -82,6 +85,7 @@ pub struct NearSummary {
 
 /// One row of the table that says what the banding finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SCurvePoint {
     /// Jaccard similarity of a pair.
     pub similarity: f64,
@@ -91,6 +95,7 @@ pub struct SCurvePoint {
 
 /// What the block way found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BlockSummary {
     /// Blocks found, whatever was decided about them.
     pub found: u64,
@@ -106,6 +111,7 @@ pub struct BlockSummary {
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outputs {
     /// Records left.
     pub records: u64,
@@ -125,6 +131,7 @@ pub struct Outputs {
 
 /// What a run cost. Differs from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resources {
     /// Seconds on the clock.
     pub wall_seconds: f64,
@@ -140,6 +147,7 @@ pub struct Resources {
 
 /// How what was found is spread. Bins without a count are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Distributions {
     /// Dropped documents by similarity to the kept one.
     pub similarity: Vec<Bin>,
@@ -151,6 +159,7 @@ pub struct Distributions {
 
 /// A bar of a histogram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bin {
     /// Least value inside.
     pub from: f64,
@@ -321,16 +330,22 @@ mod tests {
     #[test]
     fn bins_are_half_open_and_merge_in_any_order() {
         let (mut left, mut right) = (Distributions::default(), Distributions::default());
-        [1.0, 0.82, 0.999].map(|s| left.add_similarity(s));
-        [0.82, 0.8].map(|s| right.add_similarity(s));
-        [8, 15, 16].map(|n| right.add_block(n));
+        [1.0, 0.82, 0.999].into_iter().for_each(|s| left.add_similarity(s));
+        [0.82, 0.8].into_iter().for_each(|s| right.add_similarity(s));
+        [8, 15, 16].into_iter().for_each(|n| right.add_block(n));
         right.add_document(1, 4);
         let (mut one, mut other) = (left.clone(), right.clone());
         one.merge(&right);
         other.merge(&left);
         assert_eq!(one, other);
-        assert_eq!(one.similarity.iter().map(|b| (b.from, b.count)).collect::<Vec<_>>(), [(0.8, 1), (0.82, 2), (0.98, 2)]);
-        assert_eq!(one.block_tokens.iter().map(|b| (b.from, b.to, b.count)).collect::<Vec<_>>(), [(8., 16., 2), (16., 32., 1)]);
+        assert_eq!(
+            one.similarity.iter().map(|b| (b.from, b.count)).collect::<Vec<_>>(),
+            [(0.8, 1), (0.82, 2), (0.98, 2)]
+        );
+        assert_eq!(
+            one.block_tokens.iter().map(|b| (b.from, b.to, b.count)).collect::<Vec<_>>(),
+            [(8., 16., 2), (16., 32., 1)]
+        );
         assert_eq!(one.removed_share, [Bin { from: 0.24, to: 0.26, count: 1 }]);
     }
 

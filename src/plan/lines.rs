@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 
 /// A line of `plan.jsonl`: one document that is dropped or changed. A document without a line stays as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlanLine {
     /// The input file, relative to the input it was found under.
@@ -38,6 +39,7 @@ pub struct PlanLine {
 
 /// What happens to a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// The whole record goes.
@@ -48,6 +50,7 @@ pub enum Action {
 
 /// Why it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Another document has the same tokens in the same order.
@@ -62,6 +65,7 @@ pub enum Reason {
 
 /// A piece of text that is cut out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlanSpan {
     /// First byte of the text inside.
@@ -76,6 +80,7 @@ pub struct PlanSpan {
 
 /// A line of `blocks.jsonl`: one repeated passage and what was decided about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BlockLine {
     /// Number of the block, from 1, in order of first occurrence.
@@ -126,6 +131,7 @@ impl BlockLine {
 
 /// What is known about a block besides its counts. Shares lie in `0..=1` and are means over the copies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BlockEvidence {
     /// Most copies in one document.
@@ -144,6 +150,7 @@ pub struct BlockEvidence {
 
 /// What was decided about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockDecision {
     /// Every copy goes.
@@ -156,6 +163,7 @@ pub enum BlockDecision {
 
 /// One occurrence of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Example {
     /// The document.
@@ -213,6 +221,7 @@ pub fn beginning(text: &str, bytes: usize) -> &str {
 
 /// A line of `clusters.jsonl`: documents that are one another's duplicates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClusterLine {
     /// Number of the cluster, from 1, in order of the first member.
@@ -233,6 +242,7 @@ impl ClusterLine {
 
 /// A document of a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// The document.
@@ -267,8 +277,10 @@ mod tests {
     #[test]
     fn what_goes_ranks_before_what_stays() {
         let block = |id, decision, copies| {
-            let text = format!(r#"{{"id":{id},"template":"","tokens":10,"copies":{copies},"documents":1,"sites":0,
-                "decision":"{decision}","why":"","examples":[]}}"#);
+            let text = format!(
+                r#"{{"id":{id},"template":"","tokens":10,"copies":{copies},"documents":1,"sites":0,
+                "decision":"{decision}","why":"","examples":[]}}"#
+            );
             serde_json::from_str::<BlockLine>(&text).unwrap()
         };
         let mut blocks = [block(1, "keep", 9), block(2, "keep-first", 3), block(3, "strip", 2), block(4, "strip", 4)];

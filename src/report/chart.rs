@@ -36,9 +36,19 @@ impl fmt::Display for Chart<'_> {
         let bins = self.axis.complete(self.bins);
         let total: u64 = bins.iter().map(|b| b.count).sum();
         let Some(most) = bins.iter().map(|b| b.count).max().filter(|&most| most > 0) else {
-            return write!(f, "<figure><figcaption>{}</figcaption><p class=\"nothing\">{}</p></figure>\n", self.title, self.nothing);
+            return write!(
+                f,
+                "<figure><figcaption>{}</figcaption><p class=\"nothing\">{}</p></figure>\n",
+                self.title, self.nothing
+            );
         };
-        write!(f, "<figure><figcaption>{} <span class=\"quiet\">{} {}</span></figcaption>", self.title, grouped(total), self.noun)?;
+        write!(
+            f,
+            "<figure><figcaption>{} <span class=\"quiet\">{} {}</span></figcaption>",
+            self.title,
+            grouped(total),
+            self.noun
+        )?;
         let label = self.label(&bins, total);
         write!(f, "<svg viewBox=\"0 -14 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">", HEIGHT + 34.0, Escaped(&label))?;
         self.bars(f, &bins, most)?;
@@ -54,7 +64,12 @@ impl Chart<'_> {
         for (i, bin) in (0u64..).zip(bins).filter(|(_, bin)| bin.count > 0) {
             let height = (HEIGHT * number(bin.count) / number(most)).max(LEAST);
             let (x, y) = (number(i) * step, HEIGHT - height);
-            write!(f, "<rect class=\"bar\" x=\"{:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\">", x + 0.75, step - 1.5)?;
+            write!(
+                f,
+                "<rect class=\"bar\" x=\"{:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\">",
+                x + 0.75,
+                step - 1.5
+            )?;
             write!(f, "<title>{}: {} {}</title></rect>", self.axis.range(bin), grouped(bin.count), self.noun)?;
             if bin.count == most {
                 let middle = (x + step / 2.0).clamp(16.0, WIDTH - 16.0);
@@ -73,8 +88,20 @@ impl Chart<'_> {
             if i != bins.len() && bins.len() - i < every && bins.len() % every != 0 && i != 0 {
                 continue;
             }
-            let anchor = if i == 0 { "start" } else if i == bins.len() { "end" } else { "middle" };
-            write!(f, "<text x=\"{:.2}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>", number(i as u64) * step, HEIGHT + 16.0, self.axis.name(border))?;
+            let anchor = if i == 0 {
+                "start"
+            } else if i == bins.len() {
+                "end"
+            } else {
+                "middle"
+            };
+            write!(
+                f,
+                "<text x=\"{:.2}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+                number(i as u64) * step,
+                HEIGHT + 16.0,
+                self.axis.name(border)
+            )?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ pub(super) fn script_json(value: &impl Serialize) -> serde_json::Result<String> 
     let mut safe = String::with_capacity(json.len() + json.len() / 16);
     for c in json.chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if matches!(c, '<' | '>' | '&') || commands(c) => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => safe.push(c),
         }
     }
@@ -55,9 +55,11 @@ mod tests {
         #[test]
         fn no_text_can_end_its_place(text in any::<String>()) {
             let json = script_json(&text).unwrap();
-            prop_assert!(!json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
+            let ends = json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
+            prop_assert!(!ends, "{}", json);
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text.clone());
-            prop_assert!(!Escaped(&text).to_string().contains(['<', '>', '"', '\'', '\u{202e}', '\0']));
+            let ends = Escaped(&text).to_string().contains(['<', '>', '"', '\'', '\u{202e}', '\0']);
+            prop_assert!(!ends, "{}", Escaped(&text));
         }
     }
 

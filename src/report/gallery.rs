@@ -92,7 +92,8 @@ impl Gallery {
     /// The documents that are shown, ascending.
     #[must_use]
     pub fn wanted(&self) -> Vec<u32> {
-        let docs = |group: &Group| std::iter::once(group.kept).chain(group.dropped.iter().map(|d| d.0)).collect::<Vec<_>>();
+        let docs =
+            |group: &Group| std::iter::once(group.kept).chain(group.dropped.iter().map(|d| d.0)).collect::<Vec<_>>();
         let mut wanted: Vec<u32> = self.groups.values().flat_map(docs).collect();
         wanted.sort_unstable();
         wanted.dedup();

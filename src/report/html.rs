@@ -20,7 +20,7 @@ use std::io::Write;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-const STYLE_HASH: &str = "sha256-Q09wpPSak8yr7023teS6mrI1T9B0cws2FYTmDZY1IyI=";
+const STYLE_HASH: &str = "sha256-XskncfndjDtVi91ZdbFrwaMKM84u9YO0x/mipkMFT8A=";
 const SCRIPT_HASH: &str = "sha256-UjoXwy1c/t3mHU/2VsNLvR+6uB+IfKKJfqgd1F+i5AE=";
 
 /// Writes `report.html`: what `summary` counts, and the weightiest of `blocks` and `clusters`.
@@ -131,7 +131,8 @@ fn done(summary: &Summary) -> bool {
 
 fn over(summary: &Summary) -> String {
     let inputs = &summary.options.inputs;
-    let named = inputs.iter().take(3).map(|name| format!("<bdi>{}</bdi>", Escaped(name))).collect::<Vec<_>>().join(", ");
+    let named =
+        inputs.iter().take(3).map(|name| format!("<bdi>{}</bdi>", Escaped(name))).collect::<Vec<_>>().join(", ");
     let rest = if inputs.len() > 3 { format!(" and {} more", grouped(inputs.len() as u64 - 3)) } else { String::new() };
     format!(" · {} · {named}{rest}", summary.mode)
 }
@@ -204,7 +205,8 @@ fn figures(summary: &Summary) -> String {
     let mut figure = |name: &str, value: String, detail: String| {
         let _ = write!(out, "\n<div><dt>{name}</dt><dd>{value}</dd><dd>{detail}</dd></div>");
     };
-    let bad = if inputs.bad_records > 0 { format!(", {} unreadable", grouped(inputs.bad_records)) } else { String::new() };
+    let bad =
+        if inputs.bad_records > 0 { format!(", {} unreadable", grouped(inputs.bad_records)) } else { String::new() };
     let read = format!("of {} in {}{bad}", grouped(inputs.records), many(inputs.files, "file"));
     figure("Documents left", grouped(outputs.records), read);
     let left = inputs.text_bytes.saturating_sub(outputs.removed_text_bytes);
@@ -213,7 +215,11 @@ fn figures(summary: &Summary) -> String {
         figure("Duplicates", grouped(outputs.dropped), duplicates(near));
     }
     if let Some(blocks) = &summary.blocks {
-        figure(if done(summary) { "Blocks cut out" } else { "Blocks to cut out" }, grouped(blocks.stripped), found(blocks));
+        figure(
+            if done(summary) { "Blocks cut out" } else { "Blocks to cut out" },
+            grouped(blocks.stripped),
+            found(blocks),
+        );
     }
     out
 }
@@ -266,7 +272,8 @@ fn charts(summary: &Summary) -> String {
 /// The options that bear on the result; those of the machine do not.
 fn options(summary: &Summary) -> String {
     let options = &summary.options;
-    let mut records = vec![("text-field".into(), options.text_field.clone()), ("id-field".into(), options.id_field.clone())];
+    let mut records =
+        vec![("text-field".into(), options.text_field.clone()), ("id-field".into(), options.id_field.clone())];
     records.extend(options.site_field.iter().map(|name| ("site-field".to_string(), name.clone())));
     let mut out = table("Records", records);
     if let Some(near) = &summary.near {
@@ -370,7 +377,10 @@ mod tests {
 
     #[test]
     fn figures_read() {
-        assert_eq!([per_cent(0.0), per_cent(0.0001), per_cent(0.125), per_cent(1.0)], ["0 %", "under 0.1 %", "12.5 %", "100 %"]);
+        assert_eq!(
+            [per_cent(0.0), per_cent(0.0001), per_cent(0.125), per_cent(1.0)],
+            ["0 %", "under 0.1 %", "12.5 %", "100 %"]
+        );
         assert_eq!(per_cent(0.99999), "over 99.9 %");
         assert_eq!([size(7), size(2048), size(999 << 20), size(5 << 40)], ["7 B", "2.0 KiB", "999 MiB", "5.0 TiB"]);
     }

@@ -18,7 +18,7 @@ mod escape;
 mod gallery;
 mod html;
 mod rows;
-
+pub mod schema;
 
 pub use gallery::{Cluster, Excerpt, Gallery, Group};
 pub use html::html;

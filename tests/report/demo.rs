@@ -6,9 +6,9 @@ use descale::plan::lines::{BlockDecision, BlockEvidence, BlockLine, ClusterLine,
 use descale::span::ByteSpan;
 
 /// A cluster with the number, id and text of each of its documents, the kept one first.
-pub struct Texts {
-    pub line: ClusterLine,
-    pub docs: Vec<(u32, String, String)>,
+pub(super) struct Texts {
+    pub(super) line: ClusterLine,
+    pub(super) docs: Vec<(u32, String, String)>,
 }
 
 type Results = (Summary, Vec<BlockLine>, Vec<Texts>);
@@ -23,14 +23,15 @@ on the costs in its April session. Until now it has spent 3.2 million of the 11 
 the quay walls and the new slipway.";
 
 /// A corpus as it might be: boilerplate in several scripts, duplicates near and exact.
-pub fn friendly() -> Results {
+pub(super) fn friendly() -> Results {
     let imprint = "Redaktioneller Programmdienst: European News Agency\n\nAnnette-Kolb-Str. 16\nD-85055 Ingolstadt\nTelefon: \
                    ⟨…⟩\nE-Mail: redaktion@⟨…⟩\n\nAlle Angaben ohne Gewähr. Nachdruck nur mit Genehmigung.";
     let cookie = "We use cookies and similar technologies to offer you a better experience, to measure how our pages are used \
                   and to show advertising. By clicking “Accept all” you agree. You can change your choice at any time under \
                   Privacy settings.";
     let nav = "Home · News · Politics · Economy · Culture · Sport · Weather · Archive · Subscribe · Log in";
-    let arabic = "جميع الحقوق محفوظة © ⟨…⟩ الوكالة المتحدة للأنباء. لا يجوز نسخ أو نشر أي جزء من هذه المادة دون إذن خطي مسبق.";
+    let arabic =
+        "جميع الحقوق محفوظة © ⟨…⟩ الوكالة المتحدة للأنباء. لا يجوز نسخ أو نشر أي جزء من هذه المادة دون إذن خطي مسبق.";
     let chinese = "本网站所有内容均受版权保护。未经书面许可，不得转载或用于商业用途。联系电话：⟨…⟩";
     let quote = "“Ask not what your country can do for you – ask what you can do for your country.”";
     let rows = [
@@ -43,13 +44,29 @@ pub fn friendly() -> Results {
         (&ARTICLE[..310], "keep-first", "every-repeat", 52, 4, 4, 4, 1),
         (quote, "keep", "quotation", 17, 23, 23, 9, 1),
         ("fn main() {\n    println!(\"hello, world\");\n}", "keep", "code", 8, 12, 12, 3, 2),
-        ("Und so singen wir am Feuer, und so ziehn wir durch das Land, / Hand in Hand und Land um Land.", "keep", "refrain", 18, 5, 1, 1, 1),
+        (
+            "Und so singen wir am Feuer, und so ziehn wir durch das Land, / Hand in Hand und Land um Land.",
+            "keep",
+            "refrain",
+            18,
+            5,
+            1,
+            1,
+            1,
+        ),
     ];
     let blocks: Vec<BlockLine> = (1..).zip(rows).map(|(id, row)| block(id, row)).collect();
     let changed = ARTICLE.replace("two months", "three months").replace("forty-one posts and", "41 posts as well as");
     let shorter = ARTICLE.replace(" The ferry line, on the other hand, has to run its larger ship from the outer quay until the work is done, and passengers will walk an extra six hundred metres.", "");
     let clusters = vec![
-        cluster(1, &[("harbour/2024-11-05", ARTICLE, 1.0), ("wire/778120", &changed, 0.91), ("mirror/harbour-dredging", ARTICLE, 1.0)]),
+        cluster(
+            1,
+            &[
+                ("harbour/2024-11-05", ARTICLE, 1.0),
+                ("wire/778120", &changed, 0.91),
+                ("mirror/harbour-dredging", ARTICLE, 1.0),
+            ],
+        ),
         cluster(2, &[("blog/quay", ARTICLE, 1.0), ("blog/quay-amp", &shorter, 0.823)]),
         cluster(3, &[("صفحة/خبر-١", arabic, 1.0), ("صفحة/خبر-٢", &arabic.replace("المتحدة", "العربية"), 0.88)]),
         cluster(4, &[("注意/1", chinese, 1.0), ("注意/2", &chinese.replace("商业", "任何"), 0.86)]),
@@ -58,7 +75,7 @@ pub fn friendly() -> Results {
 }
 
 /// Texts that attack the page.
-pub fn hostile() -> Results {
+pub(super) fn hostile() -> Results {
     let run = "document.documentElement.setAttribute('data-pwned','1');document.title='pwned'";
     let texts = [
         format!("<script>{run}</script>"),
@@ -83,13 +100,22 @@ pub fn hostile() -> Results {
         .map(|(id, text)| {
             let mut line = block(id, (text, decisions[id as usize % 3], "x", 9, 30 - id, 5, 1, 2));
             line.why.clone_from(text);
-            line.examples = vec![Example::new(text.clone(), &format!("{text}{text}{text}"), ByteSpan::new(text.len() as u32, 2 * text.len() as u32))];
+            line.examples = vec![Example::new(
+                text.clone(),
+                &format!("{text}{text}{text}"),
+                ByteSpan::new(text.len() as u32, 2 * text.len() as u32),
+            )];
             line
         })
         .collect();
     let clusters: Vec<Texts> = (1..)
         .zip(&texts)
-        .map(|(id, text)| cluster(id, &[(text, text, 1.0), (&format!("{text}2"), &format!("{text} {text}\n{text}"), 0.8), ("c", "", 0.8)]))
+        .map(|(id, text)| {
+            cluster(
+                id,
+                &[(text, text, 1.0), (&format!("{text}2"), &format!("{text} {text}\n{text}"), 0.8), ("c", "", 0.8)],
+            )
+        })
         .collect();
     let mut summary = summary(&blocks, &clusters, u64::MAX / 2);
     summary.options.inputs = texts.to_vec();
@@ -101,12 +127,19 @@ pub fn hostile() -> Results {
 }
 
 /// More rows than the page holds.
-pub fn large(rows: usize) -> Results {
-    let text = |i: u64| format!("Notice {i}: {}", ARTICLE.split(' ').cycle().skip(i as usize % 90).take(30).collect::<Vec<_>>().join(" "));
-    let blocks: Vec<BlockLine> =
-        (1..=rows as u64).map(|id| block(id, (&text(id), "strip", "many-documents", 30, 2 + id * 7919 % 5003, 2, 0, 1))).collect();
-    let clusters: Vec<Texts> =
-        (1..=rows as u64).map(|id| cluster(id, &[(&format!("d{id}"), &text(id), 1.0), (&format!("e{id}"), &text(id + 1), 0.85)])).collect();
+pub(super) fn large(rows: usize) -> Results {
+    let text = |i: u64| {
+        format!(
+            "Notice {i}: {}",
+            ARTICLE.split(' ').cycle().skip(i as usize % 90).take(30).collect::<Vec<_>>().join(" ")
+        )
+    };
+    let blocks: Vec<BlockLine> = (1..=rows as u64)
+        .map(|id| block(id, (&text(id), "strip", "many-documents", 30, 2 + id * 7919 % 5003, 2, 0, 1)))
+        .collect();
+    let clusters: Vec<Texts> = (1..=rows as u64)
+        .map(|id| cluster(id, &[(&format!("d{id}"), &text(id), 1.0), (&format!("e{id}"), &text(id + 1), 0.85)]))
+        .collect();
     (summary(&blocks, &clusters, 4_000_000), blocks, clusters)
 }
 
@@ -114,7 +147,14 @@ pub fn large(rows: usize) -> Results {
 type Row<'a> = (&'a str, &'a str, &'a str, u64, u64, u64, u64, u64);
 
 fn block(id: u64, (template, decision, why, tokens, copies, documents, sites, variants): Row<'_>) -> BlockLine {
-    let evidence = BlockEvidence { most_in_document: copies.div_ceil(documents), variants, lines: 0.97, paragraphs: 0.81, quoted: 0.0, code: 0.0 };
+    let evidence = BlockEvidence {
+        most_in_document: copies.div_ceil(documents),
+        variants,
+        lines: 0.97,
+        paragraphs: 0.81,
+        quoted: 0.0,
+        code: 0.0,
+    };
     let example = |i: u64| {
         let (before, copy) = (format!("{}\n\n", &ARTICLE[..300]), template.replace("⟨…⟩", &format!("{}", 4711 * i)));
         let span = ByteSpan::new(before.len() as u32, (before.len() + copy.len()) as u32);
@@ -141,7 +181,11 @@ fn decision_of(name: &str) -> BlockDecision {
 fn cluster(id: u64, docs: &[(&str, &str, f64)]) -> Texts {
     let members = docs.iter().map(|(id, _, similarity)| Member { id: (*id).into(), similarity: *similarity }).collect();
     let number = |i: usize| (id * 4) as u32 + i as u32;
-    let docs = docs.iter().enumerate().map(|(i, (id, text, _))| (number(i), (*id).into(), (*text).into())).collect::<Vec<(u32, String, String)>>();
+    let docs = docs
+        .iter()
+        .enumerate()
+        .map(|(i, (id, text, _))| (number(i), (*id).into(), (*text).into()))
+        .collect::<Vec<(u32, String, String)>>();
     Texts { line: ClusterLine { id, kept: docs[0].1.clone(), members }, docs }
 }
 
@@ -149,11 +193,36 @@ fn summary(blocks: &[BlockLine], clusters: &[Texts], records: u64) -> Summary {
     let mut summary = Summary {
         version: "0.1.0".into(),
         mode: Mode::Clean,
-        options: Options { inputs: vec!["news/*.jsonl.zst".into()], out: Some("cleaned".into()), site_field: Some("host".into()), ..Options::default() },
+        options: Options {
+            inputs: vec!["news/*.jsonl.zst".into()],
+            out: Some("cleaned".into()),
+            site_field: Some("host".into()),
+            ..Options::default()
+        },
         inputs: Inputs { files: 12, records, text_bytes: 64_200_000, tokens: 10_000_000, ..Inputs::default() },
-        near: Some(NearSummary { exact_duplicates: 804, near_duplicates: 400, clusters: clusters.len() as u64, bands: 24, rows: 5, expected_recall: 0.994, ..NearSummary::default() }),
-        blocks: Some(BlockSummary { found: blocks.len() as u64, stripped: 7, occurrences: 13_942, removed_bytes: 5_900_000, edited_documents: 7_077 }),
-        outputs: Outputs { records: records - 1204, dropped: 1204, edited: 7077, removed_text_bytes: 11_800_000, ..Outputs::default() },
+        near: Some(NearSummary {
+            exact_duplicates: 804,
+            near_duplicates: 400,
+            clusters: clusters.len() as u64,
+            bands: 24,
+            rows: 5,
+            expected_recall: 0.994,
+            ..NearSummary::default()
+        }),
+        blocks: Some(BlockSummary {
+            found: blocks.len() as u64,
+            stripped: 7,
+            occurrences: 13_942,
+            removed_bytes: 5_900_000,
+            edited_documents: 7_077,
+        }),
+        outputs: Outputs {
+            records: records - 1204,
+            dropped: 1204,
+            edited: 7077,
+            removed_text_bytes: 11_800_000,
+            ..Outputs::default()
+        },
         ..Summary::default()
     };
     summary.outputs.removed_bytes_share = share(summary.outputs.removed_text_bytes, summary.inputs.text_bytes);
