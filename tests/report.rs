@@ -3,6 +3,7 @@
 //! The page is opened in Chromium where there is one (Debian package `chromium`); without it those tests say so and pass.
 //! `KEEP_REPORTS=DIR cargo test --test main report` leaves the pages in a folder to look at.
 
+#[expect(clippy::cast_possible_truncation, reason = "the made-up numbers are small")]
 mod demo;
 
 use descale::plan::lines::{BlockLine, ClusterLine};
@@ -60,13 +61,15 @@ const FRAME: &str = r#"<!doctype html><title>probe</title><iframe src="PAGE" wid
 #[test]
 fn no_text_breaks_the_layout() {
     let Some(browser) = Browser::find() else { return };
-    for (name, (summary, blocks, clusters)) in [("friendly", demo::friendly()), ("hostile", demo::hostile())] {
+    for (name, term, (summary, blocks, clusters)) in
+        [("friendly", "PRIVACY cookies", demo::friendly()), ("hostile", "WANTED needle", demo::hostile())]
+    {
         let page = page(&summary, &blocks, &clusters);
         keep(name, &page);
         let policy = between(&page, "<meta http-equiv", ">").to_string();
         let probed = page
             .replace(&format!("<meta http-equiv{policy}>"), "")
-            .replace("</body>", &format!("<script>{PROBE}</script></body>"));
+            .replace("</body>", &format!("<script>{}</script></body>", PROBE.replace("WANTED needle", term)));
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("page.html"), probed).unwrap();
         for width in [360, 820, 1280] {
@@ -126,6 +129,7 @@ fn keep(name: &str, page: &str) -> PathBuf {
 struct Browser(&'static str);
 
 impl Browser {
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn find() -> Option<Self> {
         let works = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
         let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(works);

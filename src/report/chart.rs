@@ -36,11 +36,8 @@ impl fmt::Display for Chart<'_> {
         let bins = self.axis.complete(self.bins);
         let total: u64 = bins.iter().map(|b| b.count).sum();
         let Some(most) = bins.iter().map(|b| b.count).max().filter(|&most| most > 0) else {
-            return write!(
-                f,
-                "<figure><figcaption>{}</figcaption><p class=\"nothing\">{}</p></figure>\n",
-                self.title, self.nothing
-            );
+            let Self { title, nothing, .. } = self;
+            return writeln!(f, "<figure><figcaption>{title}</figcaption><p class=\"nothing\">{nothing}</p></figure>");
         };
         write!(
             f,
@@ -60,18 +57,19 @@ impl fmt::Display for Chart<'_> {
 
 impl Chart<'_> {
     fn bars(&self, f: &mut fmt::Formatter<'_>, bins: &[Bin], most: u64) -> fmt::Result {
+        let mut named = false;
         let step = WIDTH / number(bins.len() as u64);
         for (i, bin) in (0u64..).zip(bins).filter(|(_, bin)| bin.count > 0) {
             let height = (HEIGHT * number(bin.count) / number(most)).max(LEAST);
             let (x, y) = (number(i) * step, HEIGHT - height);
             write!(
                 f,
-                "<rect class=\"bar\" x=\"{:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\">",
+                "<rect class=\"column\" x=\"{:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\">",
                 x + 0.75,
                 step - 1.5
             )?;
             write!(f, "<title>{}: {} {}</title></rect>", self.axis.range(bin), grouped(bin.count), self.noun)?;
-            if bin.count == most {
+            if bin.count == most && !std::mem::replace(&mut named, true) {
                 let middle = (x + step / 2.0).clamp(16.0, WIDTH - 16.0);
                 write!(f, "<text class=\"peak\" x=\"{middle:.2}\" y=\"-4\">{}</text>", grouped(most))?;
             }
@@ -84,10 +82,9 @@ impl Chart<'_> {
         let step = WIDTH / number(bins.len() as u64);
         let every = bins.len().div_ceil(5).max(1);
         let borders = bins.iter().map(|b| b.from).chain(bins.last().map(|b| b.to));
-        for (i, border) in borders.enumerate().filter(|(i, _)| i % every == 0 || *i == bins.len()) {
-            if i != bins.len() && bins.len() - i < every && bins.len() % every != 0 && i != 0 {
-                continue;
-            }
+        let last = bins.len();
+        let named = |i: usize| i == last || (i.is_multiple_of(every) && last - i >= every);
+        for (i, border) in borders.enumerate().filter(|&(i, _)| named(i)) {
             let anchor = if i == 0 {
                 "start"
             } else if i == bins.len() {

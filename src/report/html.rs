@@ -20,8 +20,8 @@ use std::io::Write;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-const STYLE_HASH: &str = "sha256-XskncfndjDtVi91ZdbFrwaMKM84u9YO0x/mipkMFT8A=";
-const SCRIPT_HASH: &str = "sha256-UjoXwy1c/t3mHU/2VsNLvR+6uB+IfKKJfqgd1F+i5AE=";
+const STYLE_HASH: &str = "sha256-h4+qn4wQQYtUbXOlz0WbCaeOaAXK1LA9MrO6lssgSYI=";
+const SCRIPT_HASH: &str = "sha256-qD38p1ddlhObRnQJ0k22Ytv/nGVhr4gu/G1QKX94zK0=";
 
 /// Writes `report.html`: what `summary` counts, and the weightiest of `blocks` and `clusters`.
 ///
@@ -151,28 +151,19 @@ fn story(summary: &Summary) -> String {
     let (dropped, edited) = (summary.outputs.dropped, summary.outputs.edited);
     let mut parts = Vec::new();
     if summary.near.is_some() {
-        let verb = match (dropped == 1, done(summary)) {
-            (true, true) => "duplicates another and was dropped",
-            (true, false) => "duplicates another and would be dropped",
-            (false, true) => "duplicate others and were dropped",
-            (false, false) => "duplicate others and would be dropped",
+        let verb = if dropped == 1 { "duplicates another" } else { "duplicate others" };
+        let fate = match (done(summary), dropped == 1) {
+            (false, _) => "would be dropped",
+            (true, true) => "was dropped",
+            (true, false) => "were dropped",
         };
-        parts.push(format!("<b>{}</b> {verb}", grouped(dropped)));
+        parts.push(format!("<b>{}</b> {verb} and {fate}", grouped(dropped)));
     }
     if summary.blocks.is_some() {
-        let verb = match (done(summary), edited == 1) {
-            (true, true) => "was",
-            (true, false) => "were",
-            (false, _) => "would be",
-        };
-        parts.push(format!("<b>{}</b> carried repeated blocks that {verb} cut out", grouped(edited)));
-        if !done(summary) {
-            let carry = if edited == 1 { "carries" } else { "carry" };
-            let last = parts.len() - 1;
-            parts[last] = format!("<b>{}</b> {carry} repeated blocks that would be cut out", grouped(edited));
-        }
+        let verb = if done(summary) { "lost" } else { "would lose" };
+        parts.push(format!("<b>{}</b> {verb} repeated blocks", grouped(edited)));
     }
-    format!("Of <b>{}</b>, {}.", many(summary.inputs.records, "document"), parts.join("; "))
+    format!("Of <b>{}</b>, {}.", many(summary.inputs.records, "document"), parts.join(" and "))
 }
 
 /// The text of the input as one bar: what stays, what goes with documents, what goes with blocks.

@@ -16,7 +16,8 @@
 
   const count = (number) => number.toLocaleString("en");
   const many = (number, one, several) => `${count(number)} ${number === 1 ? one : several ?? one + "s"}`;
-  const percent = (share) => `${(share * 100).toFixed(share > 0.995 && share < 1 ? 2 : share < 0.1 ? 1 : 0)} %`;
+  const digits = (share) => (share === 0 ? 0 : share > 0.995 && share < 1 ? 2 : share < 0.1 ? 1 : 0);
+  const percent = (share) => `${(share * 100).toFixed(digits(share))} %`;
 
   // Characters that command rather than show: controls, marks that reorder, invisible operators, tags.
   // Joiners and variation selectors shape letters and stay.
@@ -54,6 +55,25 @@
 
   // Blocks.
 
+  // What the reasons of blocks.jsonl mean; one that is not here is shown as it stands.
+  const REASONS = {
+    "many-documents": "many documents carry the same block",
+    "few-documents": "unrelated documents carry the same block, set apart from their text",
+    "within-document": "one document repeats a block that is set apart",
+    "running-line": "it is a running head or foot of a paged document",
+    "every-repeat": "every repeat was asked for",
+    listed: "a reviewed list says so",
+    "below-limits": "it has fewer tokens, copies or documents than the options ask for",
+    quotation: "it is quoted",
+    code: "it is program code",
+    relatives: "the documents that share it share much else, as versions do",
+    "most-of-document": "it makes up most of its documents",
+    refrain: "it is a refrain of one document",
+    "running-text": "it begins and ends in running text",
+    reprieved: "a reviewed list says so",
+  };
+  const reasonOf = (why) => REASONS[why] ?? words(why);
+
   const DECISIONS = {
     strip: ["goes", "Every copy goes"],
     "keep-first": ["first stays", "Every copy but the first goes"],
@@ -64,15 +84,16 @@
     const places = [el("b", null, count(row.copies)), row.copies === 1 ? " copy in " : " copies in ", el("b", null, count(row.documents)),
       row.documents === 1 ? " document" : " documents"];
     const size = `${many(row.tokens, "token")}${row.sites ? `, ${many(row.sites, "site")}` : ""}`;
+    const text = textOf(row.template).replace(/\s+/gu, " ").trim().slice(0, 300);
     return [
-      el("span", { class: "clip", dir: "auto" }, shown(textOf(row.template).replace(/\s+/gu, " ").trim().slice(0, 300), true)),
+      el("span", { class: "clip", dir: "auto" }, text ? shown(text, true) : el("span", { class: "left-out" }, "nothing but white space")),
       el("span", { class: "facts" }, ...places, el("br"), size),
       el("span", { class: `badge ${row.decision}` }, DECISIONS[row.decision][0]),
     ];
   }
 
   function blockBody(row) {
-    const why = el("p", { class: "why" }, el("strong", null, DECISIONS[row.decision][1]), ": ", el("bdi", null, shown(words(textOf(row.why)))), ".");
+    const why = el("p", { class: "why" }, el("strong", null, DECISIONS[row.decision][1]), ": ", el("bdi", null, shown(reasonOf(textOf(row.why)))), ".");
     const template = el("div", null, el("h3", null, "Template"), el("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Template" }, cutText(row.template, true)));
     if (row.light) return [why, template, el("p", { class: "quiet" }, `Examples: see id ${row.id} in blocks.jsonl.`)];
     const examples = row.examples.map((example, at) => exampleOf(example, row.decision, at));
@@ -97,8 +118,8 @@
     const hidden = example.end - example.start - bytes(example.text);
     const passage = el(goes ? "del" : "span", goes ? null : { class: "stays" }, shown(example.text));
     return el("div", { class: "example" }, place, el("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Example in context" },
-      el("span", { class: "around" }, shown(example.before)), passage, hidden > 0 ? leftOut(hidden, "more bytes … ") : null,
-      el("span", { class: "around" }, shown(example.after))));
+      el("span", { class: "around" }, example.start > bytes(example.before) ? "…" : "", shown(example.before)), passage,
+      hidden > 0 ? leftOut(hidden, "more bytes … ") : null, el("span", { class: "around" }, shown(example.after), "…")));
   }
 
   // Clusters.
@@ -134,7 +155,8 @@
   function sideOf(hunk, side) {
     const parts = hunk.parts.filter((part) => part.op === "same" || part.op === side);
     const tag = side === "first" ? "ins" : "del";
-    return el("div", { dir: "auto" }, ...parts.map((part) => (part.op === "same" ? shown(part.text) : el(tag, null, shown(part.text)))));
+    const marked = (text) => [el(tag, null, shown(text.trimEnd())), text.slice(text.trimEnd().length)];
+    return el("div", { dir: "auto" }, ...parts.flatMap((part) => (part.op === "same" ? shown(part.text) : marked(part.text))));
   }
 
   // Lists.
@@ -207,7 +229,7 @@
   list("blocks", {
     summary: blockSummary,
     body: blockBody,
-    haystack: (row) => [`#${row.id}`, textOf(row.template), words(textOf(row.why)), ...row.examples.map((example) => textOf(example.id))],
+    haystack: (row) => [`#${row.id}`, textOf(row.template), reasonOf(textOf(row.why)), textOf(row.why), ...row.examples.map((example) => textOf(example.id))],
     shows: (row, value) => !value || row.decision === value,
     note: { one: "block", first: "weightiest", nothing: "No passage repeats." },
   });

@@ -12,6 +12,10 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
     if (node.closest("svg, nav") || box.width === 0) continue;
     if (box.right > wide.clientWidth + 1 || box.left < -1) { check(`<${node.tagName} class=${node.className}> sticks out: ${box.left}..${box.right}`, false); break; }
   }
+  for (const column of document.querySelectorAll(".charts rect")) {
+    const [inner, outer] = [column, column.closest("svg")].map((node) => node.getBoundingClientRect());
+    check("a column leaves its chart", inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom);
+  }
   const all = rows("blocks");
   const find = document.getElementById("blocks-find");
   find.value = "WANTED needle";

@@ -345,7 +345,7 @@ mod tests {
         for id in 1..30 {
             let template = format!(
                 "{} {}\x1b[31m\u{202e}\n\n{}",
-                "词".repeat(id as usize),
+                "词".repeat(usize::try_from(id).unwrap()),
                 "e\u{301}".repeat(20),
                 "long ".repeat(40)
             );
