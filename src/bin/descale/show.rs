@@ -77,6 +77,8 @@ pub(crate) struct Screen {
 const DEFAULT_WIDTH: usize = 100;
 /// Least and most columns that lines are made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
+/// Columns of a template below which the reason makes way.
+const LEAST_TEMPLATE_WIDTH: usize = 16;
 /// Most columns of a template.
 const TEMPLATE_WIDTH: usize = 60;
 
@@ -141,11 +143,15 @@ fn block_line(block: &TopBlock, screen: Screen) -> String {
         BlockDecision::Keep => ("stays", "32"),
     };
     let counts = format!("{:>7} × {:<6}", short(block.copies), short(block.documents));
+    let room = screen.width.saturating_sub(counts.width() + decision.len().max(5) + 4);
     let why = one_line(&block.why.replace('-', " "), 24);
-    let room = screen.width.saturating_sub(counts.width() + decision.len().max(5) + why.width() + 6);
-    let template = one_line(&block.template, room.clamp(8, TEMPLATE_WIDTH));
+    // A narrow screen shows the text rather than the reason.
+    let why = if room >= why.width() + 2 + LEAST_TEMPLATE_WIDTH { why } else { String::new() };
+    let gap = if why.is_empty() { 0 } else { 2 + why.width() };
+    let template = one_line(&block.template, (room - gap).min(TEMPLATE_WIDTH));
     let decision = screen.paint(colour, &format!("{decision:<5}"));
-    format!("{counts}  {decision}  {template}  {}\n", screen.dim(&why))
+    let why = if why.is_empty() { why } else { format!("  {}", screen.dim(&why)) };
+    format!("{counts}  {decision}  {template}{why}\n")
 }
 
 fn cluster_line(cluster: &TopCluster, screen: Screen) -> String {
@@ -372,7 +378,7 @@ mod tests {
         highlights.see_block(&block(1, "We  use\ncookies and similar technologies"));
         assert_eq!(
             block_line(&highlights.blocks[0], screen),
-            "  12345 × 5       goes   We use cookies an…  many documents\n"
+            "  12345 × 5       goes   We use cookies and…  many documents\n"
         );
         assert_eq!([one_line("汉字汉字", 6), one_line("a\0b c", 9), one_line("", 5)], ["汉字…", "ab c", ""]);
     }
