@@ -7,7 +7,7 @@
 //!
 //! Texts are foreign and may be hostile. They travel as JSON in which no markup can occur, the page's script puts them
 //! in place as text nodes, the Content-Security-Policy allows that script and that style sheet by their hashes and
-//! nothing else, and control characters are shown, not obeyed. What is not JSON goes through [`escape::Escaped`].
+//! nothing else, and control characters are shown, not obeyed. What is not JSON goes through `escape`.
 //!
 //! The same plan gives the same bytes: the page says nothing of times, threads or memory.
 

@@ -137,7 +137,9 @@ struct MemberRow {
 impl From<Cluster> for ClusterRow {
     fn from(cluster: Cluster) -> Self {
         let line: &ClusterLine = &cluster.line;
-        let members = line.members.iter().filter(|m| m.id != line.kept).take(MEMBERS);
+        // Ids need not be unique: only one of those called like the kept document is it.
+        let kept = line.members.iter().position(|m| m.id == line.kept);
+        let members = line.members.iter().enumerate().filter(|(i, _)| Some(*i) != kept).map(|(_, m)| m).take(MEMBERS);
         Self {
             id: line.id,
             kept: Cut::new(&line.kept, NAME_BYTES),
