@@ -54,6 +54,7 @@ pub mod io;
 pub mod near;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod shuffle;
 pub mod span;
 pub mod text;

@@ -87,6 +87,7 @@ pub enum Action<'a> {
 
 /// What the rewrite took out of one row: enough to put it back byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Removed<'a> {
     /// The file's output name, as under `data/`.
     pub file: Cow<'a, str>,
@@ -99,6 +100,7 @@ pub struct Removed<'a> {
 
 /// How a row differs between input and output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Change<'a> {
     /// The row is gone: all its bytes, with the line ending.
@@ -109,6 +111,7 @@ pub enum Change<'a> {
 
 /// One piece cut out of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Piece<'a> {
     /// Where it goes back: byte offset in the row as it was written, pieces before it not counted.
     pub at: u64,

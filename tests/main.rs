@@ -2,6 +2,7 @@
 //!
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
+//! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
 //! - `tidy`: who may name whom in `src`, and other rules of the house.
 //!
 //! Run all with `cargo test`, one module with `cargo test --test main cases`. After a wanted change of what the command
@@ -11,4 +12,5 @@
 
 mod cases;
 mod cli;
+mod report;
 mod tidy;

@@ -69,6 +69,7 @@ fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
         outputs: outputs(&totals, decided.census()),
         resources: Resources::default(),
+        ..Summary::default()
     };
     summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {

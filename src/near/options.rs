@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 /// How alike is a duplicate, how surely it must be found, and who stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Options {
     /// Two documents are near-duplicates if the exact Jaccard similarity of their shingle sets is at least this;
@@ -23,6 +24,7 @@ pub struct Options {
     /// Seed of the sketches. Sketches of different seeds cannot be compared.
     pub seed: u64,
     /// Which document of a cluster stays.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub keep: Keep,
     /// If set: also drop a document if at least this share of its shingles lies inside a longer kept document
     /// that comes before it in keep order (combine with [`Keep::Longest`] to make every longer one come before).

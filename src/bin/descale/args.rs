@@ -78,6 +78,12 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the JSON Schema of an output; without a name, the names
+    Schema {
+        /// plan, blocks, clusters, removed, summary or options
+        #[arg(value_parser = PossibleValuesParser::new(descale::report::schema::SCHEMAS.map(|(name, _)| name)))]
+        name: Option<String>,
+    },
     /// Print a manual page
     Man {
         /// The command the page is about; without it, descale itself
@@ -156,6 +162,9 @@ pub(crate) struct Common {
     /// Show no progress and no summary
     #[arg(long, short, help_heading = "Output")]
     pub(crate) quiet: bool,
+    /// Say more in the summary: how the sketch is banded, and how the figures are spread
+    #[arg(long, short, conflicts_with = "quiet", help_heading = "Output")]
+    pub(crate) verbose: bool,
 
     /// The field that holds the text
     #[arg(long, value_name = "NAME", default_value_t = defaults().text_field, help_heading = "Records")]
