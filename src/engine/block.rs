@@ -30,7 +30,7 @@ use crate::block::template::{self, Copy, Evidence, Place};
 use crate::block::{KeepCopies, Options, winnow};
 use crate::io::Parser;
 use crate::near::Components;
-use crate::plan::strip::{Cut, Piece, cuts};
+use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Shuffle, Stash, Ticket};
 use crate::span::{Span, TokenSpan};
@@ -182,7 +182,7 @@ struct Worker {
 fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker {
         parser: Parser::new(&corpus.fields),
-        reading: Reading::default(),
+        reading: Reading::new(&corpus.options.block),
         grams: Vec::new(),
         marks: Vec::new(),
         letters: Letters::default(),
@@ -262,9 +262,9 @@ fn push_seeds(
     grams: &mut Vec<u64>,
     mut push: impl FnMut(Gram) -> Result<()>,
 ) -> Result<()> {
-    winnow::grams(tokens, options.gram_tokens, grams);
+    winnow::grams(tokens, options.seed_tokens(), grams);
     let mut result = Ok(());
-    winnow::winnow(grams, options.window, |i| {
+    winnow::winnow(grams, options.seed_window(), |i| {
         let masked = !options.exact && winnow::is_low_complexity(&tokens[i..i + options.gram_tokens]);
         if result.is_ok() && !masked {
             let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
@@ -287,7 +287,7 @@ fn regions(corpus: &Corpus<'_>, options: &Options, seeds: Shuffle<Gram>, lengths
         }
         Ok(())
     })?;
-    let margin = u32::try_from(options.gram_tokens + options.window).expect("checked options are small");
+    let margin = u32::try_from(options.seed_tokens() + options.seed_window()).expect("checked options are small");
     let folded = corpus.fold(repeated, |_, mut groups| {
         let mut rows = Vec::new();
         let mut positions = Vec::new();
@@ -316,7 +316,7 @@ struct Hits {
 /// Read 2 and the fold by gram.
 fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<TokenSpan>, rows: u32) -> Result<Hits> {
     let dense = corpus.shuffle::<Gram>(64)?;
-    let k = options.gram_tokens;
+    let k = options.counted_tokens();
     corpus.pass(
         "grams",
         || worker(corpus),
@@ -391,7 +391,7 @@ fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, lengths: &[u32]
         let dense = first_of[usize::try_from(gram >> 32).expect("a partition")] + (gram & u64::from(u32::MAX));
         u32::try_from(dense).expect("there are fewer than 2^32 grams")
     };
-    let k = u32::try_from(options.gram_tokens).expect("checked options are small");
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
     let stash = Mutex::new(Stash::new(&corpus.area, corpus.budget(4)));
     let links = corpus.shuffle::<Link>(32 + bits_of(grams))?;
     let aside = corpus.fold(hits.by_doc, |_, mut groups| {
@@ -486,7 +486,7 @@ fn judged(
     roots: &[u32],
     lengths: &[u32],
 ) -> Result<Vec<Template>> {
-    let k = u32::try_from(options.gram_tokens).expect("checked options are small");
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
     let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
     aside.par_iter().try_for_each(|docs| {
@@ -735,7 +735,12 @@ fn cut(corpus: &Corpus<'_>, found: Found, texts: Texts, pieces: &Table<Piece>, c
                     let of_doc = pieces.of(record.doc).iter();
                     let blocks = of_doc.map(|&(_, p)| Piece { tokens: reading.among_all(p.tokens), ..p });
                     let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running_block });
-                    let cuts = cuts(record.text, reading.spans(), &blocks.chain(heads).collect::<Vec<_>>());
+                    let pieces: Vec<Piece> = blocks.chain(heads).collect();
+                    let cuts = if corpus.options.block.exact { exact_cuts } else { cuts }(
+                        record.text,
+                        reading.spans(),
+                        &pieces,
+                    );
                     if !cuts.is_empty() {
                         seen.push((record.doc, cuts));
                     }
