@@ -36,17 +36,26 @@ const MAX_BRIDGE: u32 = 2;
 #[must_use]
 pub fn cuts(text: &str, tokens: &[ByteSpan], pieces: &[Piece]) -> Vec<Cut> {
     let page = Page { text, tokens };
-    let snapped = page.merged(pieces).into_iter().filter_map(|piece| page.snap(piece));
-    let mut cuts: Vec<Cut> = Vec::new();
-    for piece in page.merged(&snapped.collect::<Vec<_>>()) {
-        let cut = page.cut(piece);
-        match cuts.last_mut() {
-            Some(last) if cut.span.start <= last.span.end => last.span.end = last.span.end.max(cut.span.end),
-            _ => cuts.push(cut),
-        }
+    let snapped: Vec<Piece> = page.merged(pieces).into_iter().filter_map(|piece| page.snap(piece)).collect();
+    page.merged(&snapped).into_iter().map(|piece| page.cut(piece)).fold(Vec::new(), append)
+}
+
+/// Adds the next cut to those before it; one that touches the last joins it.
+fn append(mut cuts: Vec<Cut>, cut: Cut) -> Vec<Cut> {
+    match cuts.last_mut() {
+        Some(last) if cut.span.start <= last.span.end => last.span.end = last.span.end.max(cut.span.end),
+        _ if cut.span.is_empty() => {}
+        _ => cuts.push(cut),
     }
-    cuts.retain(|c| !c.span.is_empty());
     cuts
+}
+
+/// As [`cuts`], but every token outside of the pieces stays: no border moves over a token, no token between two pieces
+/// goes with them.
+#[must_use]
+pub fn exact_cuts(text: &str, tokens: &[ByteSpan], pieces: &[Piece]) -> Vec<Cut> {
+    let page = Page { text, tokens };
+    page.joined(pieces, |end, start| start <= end).into_iter().map(|piece| page.cut(piece)).fold(Vec::new(), append)
 }
 
 /// The text without the cuts.
@@ -103,12 +112,17 @@ impl<'a> Page<'a> {
 
     /// Sorted and disjoint; pieces closer than [`MAX_BRIDGE`] tokens joined unless a paragraph ends between them.
     fn merged(&self, pieces: &[Piece]) -> Vec<Piece> {
+        self.joined(pieces, |end, start| self.bridges(end, start))
+    }
+
+    /// Sorted and disjoint; pieces joined where `joins` the end of one and the start of the next.
+    fn joined(&self, pieces: &[Piece], joins: impl Fn(u32, u32) -> bool) -> Vec<Piece> {
         let mut sorted: Vec<Piece> = pieces.iter().copied().filter(|p| !p.tokens.is_empty()).collect();
         sorted.sort_unstable();
         let mut out: Vec<Piece> = Vec::new();
         for piece in sorted {
             match out.last_mut() {
-                Some(last) if self.bridges(last.tokens.end, piece.tokens.start) => {
+                Some(last) if joins(last.tokens.end, piece.tokens.start) => {
                     if piece.tokens.end > last.tokens.end {
                         last.tokens.end = piece.tokens.end;
                     }

@@ -12,7 +12,7 @@ use crate::engine::corpus::Corpus;
 use crate::engine::near::name_of;
 use crate::engine::reading::Reading;
 use crate::engine::table::{Names, Table};
-use crate::plan::strip::{Cut, Piece, cuts};
+use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
 use crate::record::RecordView;
 use crate::shuffle::Stash;
 use crate::span::{Span, TokenSpan};
@@ -325,6 +325,7 @@ fn edit(
     if pieces.is_empty() {
         return None;
     }
-    let cuts = cuts(record.text, reading.spans(), &pieces);
+    let cut = if corpus.options.block.exact { exact_cuts } else { cuts };
+    let cuts = cut(record.text, reading.spans(), &pieces);
     Some(Edit { doc: record.doc, name: name_of(corpus, record), cuts, new })
 }

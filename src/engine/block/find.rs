@@ -67,9 +67,9 @@ fn push_seeds(
     grams: &mut Vec<u64>,
     mut push: impl FnMut(Gram) -> Result<()>,
 ) -> Result<()> {
-    winnow::grams(tokens, options.gram_tokens, grams);
+    winnow::grams(tokens, options.seed_tokens(), grams);
     let mut result = Ok(());
-    winnow::winnow(grams, options.window, |i| {
+    winnow::winnow(grams, options.seed_window(), |i| {
         let masked = !options.exact && winnow::is_low_complexity(&tokens[i..i + options.gram_tokens], &[]);
         if result.is_ok() && !masked {
             let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
@@ -126,7 +126,7 @@ pub(super) struct Hits {
 /// Read 2 and the fold by gram.
 pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<TokenSpan>, rows: u32) -> Result<Hits> {
     let dense = corpus.shuffle::<Gram>(64)?;
-    let k = options.gram_tokens;
+    let k = options.counted_tokens();
     corpus.pass(
         "grams",
         || worker(corpus),

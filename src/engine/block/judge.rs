@@ -33,7 +33,7 @@ pub(super) fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, leng
         let dense = first_of[usize::try_from(gram >> 32).expect("a partition")] + (gram & u64::from(u32::MAX));
         u32::try_from(dense).expect("there are fewer than 2^32 grams")
     };
-    let k = u32::try_from(options.gram_tokens).expect("checked options are small");
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
     let stash = Mutex::new(Stash::new(&corpus.area, corpus.budget(4)));
     let links = corpus.shuffle::<Link>(32 + bits_of(grams))?;
     let aside = corpus.fold(hits.by_doc, |_, mut groups| {
@@ -106,7 +106,7 @@ fn judged(
     roots: &[u32],
     lengths: &[u32],
 ) -> Result<Vec<Template>> {
-    let k = u32::try_from(options.gram_tokens).expect("checked options are small");
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
     let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
     aside.par_iter().try_for_each(|docs| {
