@@ -113,10 +113,10 @@ fn is_notice(e: &Evidence) -> bool {
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let kin = if e.documents < MANY_DOCUMENTS { 0.3 } else { 0.4 };
-    // Two or three copies of an article that was copied look like this; so do sister texts.
-    let shared = if e.copies <= 3 { 0.3 } else { 0.5 };
+    // Two or three copies of an article that was copied look like this; so do sister texts, cast lists, manuals.
+    let shared = if e.documents >= 2 && e.copies <= 3 { 0.3 } else { 0.4 };
     let own_text = e.apart >= 0.55;
-    let related = e.documents >= 2 && (e.kin >= kin || e.shared >= shared) && !own_text;
+    let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;
     // A source lies beside its quotations: a third of the copies in quotation marks is enough.
     if options.protects(Protect::Quotes) && (e.quoted >= 0.3 || e.cited >= 0.5) {
         Some(Reason::Quotation)
