@@ -56,7 +56,7 @@ impl Reason {
 const MANY_DOCUMENTS: u32 = 6;
 /// Fewest copies, of all, whose passages begin with a line, and that end with one, for a block of many documents. On
 /// the open sets true blocks have .5 or more (noise and slots hide the rest), phrases .15 or less.
-const MANY_LINES: f32 = 0.35;
+const MANY_LINES: f32 = 0.4;
 /// Shorter than this, a passage of a few documents is likelier a formula than a block.
 const MIN_FEW_TOKENS: u32 = 20;
 /// Signs that a passage of a few documents needs to show, of eight.
@@ -115,7 +115,8 @@ fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let kin = if e.documents < MANY_DOCUMENTS { 0.3 } else { 0.4 };
     // Two or three copies of an article that was copied look like this; so do sister texts, cast lists, manuals.
     let shared = if e.documents >= 2 && e.copies <= 3 { 0.3 } else { 0.4 };
-    let own_text = e.apart >= 0.55;
+    // A licence at the end of several books; two documents may be versions of one.
+    let own_text = e.apart >= 0.55 && e.documents >= 3;
     let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;
     // A source lies beside its quotations: a third of the copies in quotation marks is enough.
     if options.protects(Protect::Quotes) && (e.quoted >= 0.3 || e.cited >= 0.5) {
