@@ -6,7 +6,8 @@
 Takes the main text of HTML documentation at hand and gives each source folder a site of its own: navigation and cookie
 bar above, related links, newsletter and footer below. The chrome varies as it does on real sites: the active item is
 left out, the breadcrumb and the date change, a bar is missing on some pages, two sites share a consent tool. Sites have
-from 3 to 30 pages. Rows carry `site`. Truth: the chrome goes, what the pages say stays.
+from 3 to 30 pages. Rows carry `site`. Truth: the chrome goes, what the pages say stays; the breadcrumb,
+which names the page, may do either.
 """
 import argparse
 import random
@@ -77,7 +78,7 @@ def dressed(rng, site, nav, sep, title, text, number):
     active = rng.randrange(len(nav))
     bar = sep.join(n for i, n in enumerate(nav) if i != active or rng.random() < 0.5)
     page.add(f"Skip to content\n{name}\n{bar}\nSearch {site}\n", "nav", site)
-    page.add(f"\n{nav[active]} > {title}\n\n")
+    page.add_either_way(f"\n{nav[active]} > {title}\n\n")
     if rng.random() < 0.7:
         cookie = COOKIES[len(site) % 2].format(site=site, n=len(site) * 7)
         page.add(cookie + "\n\n", "cookie", site)

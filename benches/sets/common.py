@@ -12,7 +12,7 @@ class Document:
     """A text under construction that remembers which parts of it are boilerplate."""
 
     def __init__(self):
-        self.parts, self.spans, self.length = [], [], 0
+        self.parts, self.spans, self.ignored, self.length = [], [], [], 0
 
     def add(self, text, kind=None, group=None):
         """Appends text; with a kind it is boilerplate, without the white space around it."""
@@ -22,6 +22,11 @@ class Document:
             self.spans.append({"start": start, "end": end, "kind": kind, "group": group or kind})
         self.parts.append(text)
         self.length += len(text)
+
+    def add_either_way(self, text):
+        """Appends text that may go or stay."""
+        self.ignored.append([self.length, self.length + len(text)])
+        self.add(text)
 
     @property
     def text(self):
@@ -34,7 +39,7 @@ def write(folder, documents):
     folder.mkdir(parents=True, exist_ok=True)
     for name, row in (
         ("inputs.jsonl.gz", lambda i, d, more: {"id": i, "text": d.text, **more}),
-        ("truth_spans.jsonl.gz", lambda i, d, _: {"id": i, "spans": d.spans, "ignore": []}),
+        ("truth_spans.jsonl.gz", lambda i, d, _: {"id": i, "spans": d.spans, "ignore": d.ignored}),
     ):
         with gzip.GzipFile(folder / name, "wb", mtime=0) as out:
             for i, document, more in documents:

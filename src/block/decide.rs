@@ -56,10 +56,10 @@ impl Reason {
 const MANY_DOCUMENTS: u32 = 6;
 /// Fewest copies, of all, whose passages begin with a line, and that end with one, for a block of many documents. On
 /// the open sets true blocks have .5 or more (noise and slots hide the rest), phrases .15 or less.
-const MANY_LINES: f32 = 0.35;
+const MANY_LINES: f32 = 0.4;
 /// Shorter than this, a passage of a few documents is likelier a formula than a block.
 const MIN_FEW_TOKENS: u32 = 20;
-/// Signs that a passage of a few documents needs to show, of seven.
+/// Signs that a passage of a few documents needs to show, of eight.
 const MIN_SIGNS: usize = 3;
 /// Share of text on lines of code, or of numbers and single letters, from which on a passage is code or a table.
 const CODE: f32 = 0.4;
@@ -95,11 +95,11 @@ fn is_set_in_many(e: &Evidence) -> bool {
 }
 
 /// Signs that a passage of a few documents is no quotation and no phrase: it begins and ends with lines, with
-/// paragraphs; it stands at the edge of documents that have a text of their own; it comes often; in several documents;
-/// they share little else, or next to nothing.
+/// paragraphs; it stands at the edge of documents that have a text of their own; it comes often; often word for
+/// word; in several documents; they share little else, or next to nothing.
 fn is_set_in_few(e: &Evidence) -> bool {
     let set = [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5];
-    let company = [e.copies >= 8, e.documents >= 4, e.kin <= 0.15, e.kin <= 0.1];
+    let company = [e.copies >= 8, e.equal >= 5, e.documents >= 4, e.kin <= 0.15, e.kin <= 0.1];
     let signs = set.iter().chain(&company).filter(|&&sign| sign).count();
     e.tokens >= MIN_FEW_TOKENS && e.paragraphs >= 0.4 && signs >= MIN_SIGNS
 }
@@ -113,10 +113,11 @@ fn is_notice(e: &Evidence) -> bool {
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let kin = if e.documents < MANY_DOCUMENTS { 0.3 } else { 0.4 };
-    // Two or three copies of an article that was copied look like this; so do sister texts.
-    let shared = if e.copies <= 3 { 0.3 } else { 0.5 };
-    let own_text = e.apart >= 0.7;
-    let related = e.documents >= 2 && (e.kin >= kin || e.shared >= shared) && !own_text;
+    // Two or three copies of an article that was copied look like this; so do sister texts, cast lists, manuals.
+    let shared = if e.documents >= 2 && e.copies <= 3 { 0.3 } else { 0.4 };
+    // A licence at the end of several books; two documents may be versions of one.
+    let own_text = e.apart >= 0.55 && e.documents >= 3;
+    let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;
     // A source lies beside its quotations: a third of the copies in quotation marks is enough.
     if options.protects(Protect::Quotes) && (e.quoted >= 0.3 || e.cited >= 0.5) {
         Some(Reason::Quotation)

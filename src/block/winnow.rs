@@ -57,12 +57,12 @@ fn winnow_portable(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
 }
 
 /// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (`a a a`), only numbers and
-/// single letters (rulers, tables; a telephone number between words stays), or most of it in a list of contents.
+/// single letters (rulers, tables; a telephone number between words stays), or reaching into a list of contents.
 #[must_use]
 pub fn is_low_complexity(tokens: &[u64], marks: &[Marks]) -> bool {
     let marked = |mark| marks.iter().filter(|m| m.has(mark)).count();
     let numbers = !marks.is_empty() && marked(Marks::NUMBER) == marks.len();
-    few_words(tokens) || numbers || 2 * marked(Marks::LEADER) > marks.len()
+    few_words(tokens) || numbers || marked(Marks::LEADER) > 0
 }
 
 fn few_words(tokens: &[u64]) -> bool {

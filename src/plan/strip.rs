@@ -202,16 +202,19 @@ fn is_blank(line: &str) -> bool {
 /// (the frame of a figure or table: several in a row, or one that nothing parts from the neighbour).
 fn kept_before(gap: &str) -> usize {
     let lines: Vec<&str> = gap.split_inclusive('\n').collect();
-    let between = &lines[1..lines.len().saturating_sub(1).max(1)];
-    line_tail(gap).max(lines[0].len() * usize::from(drawn(between) > 0))
-        + between[..drawn(between)].iter().map(|l| l.len()).sum::<usize>()
+    let between = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+    let kept: usize = match drawn(between) {
+        0 => return line_tail(gap),
+        n => lines[..=n].iter().map(|l| l.len()).sum(),
+    };
+    gap[..kept].trim_end_matches(['\r', '\n']).len()
 }
 
 /// The same after a block: where what stays begins.
 fn kept_after(gap: &str) -> usize {
     let lines: Vec<&str> = gap.split_inclusive('\n').collect();
-    let last = if gap.ends_with('\n') { 0 } else { lines[lines.len() - 1].len() };
-    let between = &lines[1..lines.len().saturating_sub(usize::from(last > 0)).max(1)];
+    let last = after_last_break(gap).len();
+    let between = lines.get(1..lines.len() - usize::from(last > 0)).unwrap_or_default();
     let mirrored: Vec<&str> = between.iter().rev().copied().collect();
     gap.len() - last - mirrored[..drawn(&mirrored)].iter().map(|l| l.len()).sum::<usize>()
 }
@@ -268,10 +271,10 @@ fn inline_tail(gap: &str) -> usize {
     marks + space
 }
 
-/// Without white space (scripts that have none): the punctuation that ends a sentence.
+/// Without white space (scripts that have none): the punctuation that ends a sentence, with its variation selectors.
 fn closing(gap: &str) -> usize {
     gap.char_indices()
-        .take_while(|(_, c)| "。！？.!?…）)」』”’»,;:、，；：".contains(*c))
+        .take_while(|(_, c)| "\u{FE0E}\u{FE0F}。！？.!?…）)」』”’»,;:、，；：".contains(*c))
         .last()
         .map_or(0, |(i, c)| i + c.len_utf8())
 }
