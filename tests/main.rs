@@ -14,7 +14,6 @@
 
 mod cases;
 mod cli;
-mod report;
 #[path = "../benches/corpus/mod.rs"]
 #[expect(
     clippy::cast_possible_truncation,
@@ -24,5 +23,6 @@ mod report;
 )]
 mod corpus;
 mod oracle;
+mod report;
 mod steady;
 mod tidy;
