@@ -86,7 +86,7 @@ impl Entry {
         match fold_alone(c) {
             Some(folded) => {
                 let mut form = [0; 4];
-                let length = folded.encode_utf8(&mut form).len() as u32;
+                let length = u32::try_from(folded.encode_utf8(&mut form).len()).expect("at most four");
                 let ordered = if canonical_combining_class(c) == 0 { 0 } else { Self::ORDERED };
                 let form = u32::from_le_bytes(form) << Self::FORM_SHIFT;
                 Self(entry | ordered | length << Self::LENGTH_SHIFT | form)

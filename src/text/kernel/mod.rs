@@ -279,7 +279,7 @@ struct State {
 impl State {
     fn new(text: &[u8], at: usize) -> Self {
         let opens = |back: usize| at.checked_sub(back).is_some_and(|i| matches!(text[i], b'<' | b'&'));
-        Self { in_run: 0, special: 0, named: 0, markup: u64::from(opens(1)) * 0b11 | u64::from(opens(2)) }
+        Self { in_run: 0, special: 0, named: 0, markup: (u64::from(opens(1)) * 0b11) | u64::from(opens(2)) }
     }
 
     #[inline(always)]

@@ -24,10 +24,10 @@ impl Isa for Portable {
             let digit = byte.wrapping_sub(b'0') < 10;
             let high = byte >= 0x80;
             let line_end = next == b'\n' || next == b'\r';
-            let class = u8::from(letter | digit | high) * WORD
-                | u8::from(high) * HIGH
-                | u8::from((byte == b'<') | (byte == b'&')) * MARKUP
-                | u8::from((byte == b'-') & line_end) * HYPHEN;
+            let class = (u8::from(letter | digit | high) * WORD)
+                | (u8::from(high) * HIGH)
+                | (u8::from((byte == b'<') | (byte == b'&')) * MARKUP)
+                | (u8::from((byte == b'-') & line_end) * HYPHEN);
             classes[i] = class;
             seen |= class;
         }
@@ -90,7 +90,8 @@ impl Folder {
                 length = 3;
                 plain |= 0b111 << at;
                 single |= u64::from(three[0] <= LAST_SINGLE) << at;
-                self.carry.open |= 0b111_u64.checked_shr(64 - at as u32).unwrap_or(0);
+                // What lies behind the block.
+                self.carry.open |= 0b111 >> (BLOCK - at).min(3);
             }
             left &= !(((1 << length) - 1) << at);
         }
@@ -118,7 +119,7 @@ fn lower(byte: u8) -> u8 {
 fn gather(classes: &[u8; BLOCK], class: u8) -> u64 {
     classes.chunks_exact(8).enumerate().fold(0, |mask, (i, eight)| {
         let word = u64::from_le_bytes(eight.try_into().expect("chunks of eight"));
-        let bits = word / u64::from(class) & 0x0101_0101_0101_0101;
+        let bits = (word / u64::from(class)) & 0x0101_0101_0101_0101;
         // Gathers the eight lowest bits into the top byte: the partial products do not overlap.
         mask | (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
     })
