@@ -90,7 +90,11 @@ impl<'a> Scanner<'a> {
     /// the text, is handled.
     fn cut_run(&mut self, runs: &Runs, at: usize) -> usize {
         let chunk_end = (at + CHUNK).min(self.bytes.len());
-        let Some(start) = runs.open() else { return chunk_end };
+        let Some(start) = runs.open() else {
+            // A character that ends words may be cut by the end of the chunk.
+            let rest = &self.bytes[chunk_end..];
+            return chunk_end + rest.iter().take_while(|&&b| b & 0xC0 == 0x80).count();
+        };
         if start > 0 && chunk_end < self.bytes.len() {
             return at + start;
         }
@@ -356,7 +360,7 @@ mod tests {
         /// Long enough for several blocks and chunks.
         #[test]
         fn long_texts_are_tokenised(
-            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا", 0..1500),
+            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا|[a中ж“]{0,2}[“”’—、。（，×\u{a0}\u{ad}‐\u{200b}─][a中ж]{0,2}|‐\n|&“a;|<a“ b>|𝒜", 0..1500),
             lead in 0usize..70,
         ) {
             check(&(" ".repeat(lead) + &words.join(" ")))?;
@@ -367,8 +371,24 @@ mod tests {
     #[test]
     fn tokens_of_their_own_end_at_block_borders() {
         for lead in 0..70 {
-            for text in ["中abc", "中1 abc", "a中é", "é中a", "中\u{3099}a", "が中ab", "中 a", "ж中ж", "&中a;"]
-            {
+            for text in [
+                "中abc",
+                "中1 abc",
+                "a中é",
+                "é中a",
+                "中\u{3099}a",
+                "が中ab",
+                "a“b",
+                "“a",
+                "中、a",
+                "&a“;",
+                "\u{a0}a",
+                "a×",
+                "a’\u{301}b",
+                "中 a",
+                "ж中ж",
+                "&中a;",
+            ] {
                 check(&format!("{}{text}{}", " ".repeat(lead), "a".repeat(140))).expect("equal");
                 check(&format!("{}{text}{}", "b".repeat(lead), " b".repeat(70))).expect("equal");
             }

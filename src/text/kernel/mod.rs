@@ -50,6 +50,8 @@ const HEXAGRAMS: [u8; 2] = [0xE4, 0xB7];
 /// The greatest first byte of a plain character that is a token of its own: Hangul has words.
 const LAST_SINGLE: u8 = 0xE9;
 /// Which third bytes, by their lowest six bits, make plain Kana: bit n behind `E3 80+n`.
+/// Bit 0: thirds that end words behind `E2 80` (general punctuation without the hyphen and what is invisible), bit 4:
+/// behind `E3 80`, bit 5: behind `EF BC`.
 const KANA: [u8; BLOCK] = {
     let mut table = [0; BLOCK];
     let mut third = 0u8;
@@ -58,7 +60,15 @@ const KANA: [u8; BLOCK] = {
         let first = third >= 1;
         let second = third <= 0x16 || third >= 0x21;
         let last = third <= 0x3A || third >= 0x3C && third <= 0x3E;
-        table[third as usize] = (first as u8) << 1 | (second as u8) << 2 | (last as u8) << 3;
+        let general = third <= 0x0A || third >= 0x11;
+        let ideographic = third <= 0x04 || third >= 0x08 && third <= 0x20;
+        let fullwidth = third >= 0x01 && third <= 0x0F || third >= 0x1A && third <= 0x20;
+        table[third as usize] = (general as u8)
+            | (first as u8) << 1
+            | (second as u8) << 2
+            | (last as u8) << 3
+            | (ideographic as u8) << 4
+            | (fullwidth as u8) << 5;
         third += 1;
     }
     table
@@ -77,6 +87,8 @@ struct Masks {
     hyphen: u64,
     /// First bytes of plain characters that are tokens of their own or follow one.
     split: u64,
+    /// Bytes of characters outside ASCII that end a word wherever they stand.
+    gap: u64,
 }
 
 /// The masks of a block and the writing of offsets, for one set of instructions. A value holds what one block hands
@@ -100,6 +112,8 @@ trait Isa: Default {
 struct Carry {
     /// The other bytes of a plain character that is open.
     open: u64,
+    /// The other bytes of one that ends words.
+    gap: u64,
     /// The byte behind a character that is a token of its own.
     behind: u64,
 }
@@ -107,10 +121,11 @@ struct Carry {
 impl Masks {
     /// Enters the plain characters: all their bytes, and the first bytes of those that are tokens of their own.
     #[inline(always)]
-    fn enter(&mut self, plain: u64, single: u64, carry: &mut Carry) {
-        self.hard &= !plain;
+    fn enter(&mut self, plain: u64, single: u64, gap: u64, carry: &mut Carry) {
+        self.hard &= !(plain | gap);
+        self.gap = gap;
         // What follows a token of its own begins another, unless it clings to it.
-        self.split = single | (single << 3 | carry.behind) & self.word & !self.hard;
+        self.split = single | ((single << 3 | carry.behind) & self.word & !(self.hard | gap));
         carry.behind = single >> 61;
     }
 
@@ -268,6 +283,8 @@ impl<I: Isa> Finder<I> {
 struct State {
     /// The last byte was a word byte.
     in_run: u64,
+    /// And of a word.
+    in_piece: u64,
     /// The run it belongs to is special.
     special: u64,
     /// The run it belongs to may be markup.
@@ -279,23 +296,31 @@ struct State {
 impl State {
     fn new(text: &[u8], at: usize) -> Self {
         let opens = |back: usize| at.checked_sub(back).is_some_and(|i| matches!(text[i], b'<' | b'&'));
-        Self { in_run: 0, special: 0, named: 0, markup: (u64::from(opens(1)) * 0b11) | u64::from(opens(2)) }
+        Self {
+            in_run: 0,
+            in_piece: 0,
+            special: 0,
+            named: 0,
+            markup: (u64::from(opens(1)) * 0b11) | u64::from(opens(2)),
+        }
     }
 
     #[inline(always)]
     fn borders(&mut self, masks: Masks) -> Borders {
-        let Masks { word, hard, markup, hyphen, split } = masks;
-        let after_word = word << 1 | self.in_run;
-        let first = word & !after_word;
+        let Masks { word: run, hard, markup, hyphen, split, gap } = masks;
+        let first = run & !(run << 1 | self.in_run);
         // Markup is `<name`, `</name`, `&name` or `&#name`: the name begins one or two bytes behind. It is not cut.
         let named = first & (markup << 1 | markup << 2 | self.markup);
-        let (uncut, named_open) = word.overflowing_add(named | self.named);
-        let split = split & !(word & !uncut);
-        let (starts, ends) = (first | split, after_word & (!word | split));
+        let (behind, named_open) = run.overflowing_add(named | self.named);
+        let cut = !(run & !behind);
+        let (word, split) = (run & !(gap & cut), split & cut);
+        let after_word = word << 1 | self.in_piece;
+        let (starts, ends) = ((word & !after_word) | split, after_word & (!word | split));
         // A piece loses the bit of its first byte, so that the carry out of the one before ends there.
         let (carried, special_open) = (word & !split).overflowing_add(hard | named | self.special);
         let special = ends & (carried | hyphen);
-        self.in_run = word >> 63;
+        self.in_run = run >> 63;
+        self.in_piece = word >> 63;
         self.special = u64::from(special_open);
         self.named = u64::from(named_open);
         self.markup = markup >> 63 | markup >> 62;

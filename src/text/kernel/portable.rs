@@ -33,7 +33,7 @@ impl Isa for Portable {
         }
         let rare = |class| if seen & class == 0 { 0 } else { gather(&classes, class) };
         let (word, hard) = (gather(&classes, WORD), rare(HIGH));
-        let mut masks = Masks { word, hard, markup: rare(MARKUP), hyphen: rare(HYPHEN), split: 0 };
+        let mut masks = Masks { word, hard, markup: rare(MARKUP), hyphen: rare(HYPHEN), split: 0, gap: 0 };
         self.0.fold(&mut masks, block, &mut lowered, pairs);
         // SAFETY: the caller promises that 64 bytes can be written.
         unsafe { folded.cast::<[u8; BLOCK]>().write(lowered) };
@@ -67,9 +67,9 @@ impl Folder {
             folded[0] = self.second;
             self.second = 0;
         }
-        let (mut plain, mut single) = (self.carry.open, 0);
-        let mut left = masks.hard & !plain;
-        self.carry.open = 0;
+        let (mut plain, mut single, mut gap) = (self.carry.open, 0, self.carry.gap);
+        let mut left = masks.hard & !(plain | gap);
+        (self.carry.open, self.carry.gap) = (0, 0);
         while left != 0 {
             let at = left.trailing_zeros() as usize;
             let three = [block[at], block[at + 1], block[at + 2]];
@@ -85,7 +85,14 @@ impl Folder {
                         Some(byte) => *byte = pair.second[second],
                         None => (self.second, self.carry.open) = (pair.second[second], 1),
                     }
+                } else if pair.second[second] == Pair::BREAK {
+                    gap |= 0b11 << at;
+                    self.carry.gap |= 0b11 >> (BLOCK - at).min(2);
                 }
+            } else if is_break_triple(three) {
+                length = 3;
+                gap |= 0b111 << at;
+                self.carry.gap |= 0b111 >> (BLOCK - at).min(3);
             } else if is_plain_triple(three) {
                 length = 3;
                 plain |= 0b111 << at;
@@ -95,7 +102,19 @@ impl Folder {
             }
             left &= !(((1 << length) - 1) << at);
         }
-        masks.enter(plain, single, &mut self.carry);
+        masks.enter(plain, single, gap, &mut self.carry);
+    }
+}
+
+#[inline(always)]
+fn is_break_triple([first, second, third]: [u8; 3]) -> bool {
+    let thirds = KANA[usize::from(third & 0x3F)];
+    match [first, second] {
+        [0xE2, 0x80] => thirds & 1 != 0,
+        [0xE2, second] => second & 0xFC == 0x94,
+        [0xE3, 0x80] => thirds & 0x10 != 0,
+        [0xEF, 0xBC] => thirds & 0x20 != 0,
+        _ => false,
     }
 }
 

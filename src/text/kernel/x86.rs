@@ -55,7 +55,7 @@ impl Isa for Avx2 {
         unsafe {
             let (low, high) = (half_masks(block, folded), half_masks(block.add(BLOCK / 2), folded.add(BLOCK / 2)));
             let join = |i: usize| u64::from(low[i]) | u64::from(high[i]) << 32;
-            let mut masks = Masks { word: join(0), hard: join(1), markup: join(2), hyphen: join(3), split: 0 };
+            let mut masks = Masks { word: join(0), hard: join(1), markup: join(2), hyphen: join(3), split: 0, gap: 0 };
             self.0.fold(&mut masks, &*block.cast(), &mut *folded.cast(), pairs);
             masks
         }
@@ -146,7 +146,7 @@ impl Isa for Avx512 {
             let feed = _mm512_mask_cmpeq_epi8_mask(hyphen, next, _mm512_set1_epi8(b'\n' as i8));
             let carriage = _mm512_mask_cmpeq_epi8_mask(hyphen, next, _mm512_set1_epi8(b'\r' as i8));
             let lower = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
-            let mut masks = Masks { word, hard: high, markup, hyphen: feed | carriage, split: 0 };
+            let mut masks = Masks { word, hard: high, markup, hyphen: feed | carriage, split: 0, gap: 0 };
             if high == 0 {
                 masks.enter_ascii(&mut self.carry);
                 _mm512_storeu_si512(folded.cast(), lower);
@@ -195,29 +195,31 @@ impl Avx512 {
     ) -> __m512i {
         // SAFETY: the caller's promise.
         unsafe {
-            let (two, folded) = self.pairs(bytes, next, lower, pairs);
-            let (three, single) = triples(masks.hard, bytes, next, third);
+            let (two, two_gap, folded) = self.pairs(bytes, next, lower, pairs);
+            let (three, single, three_gap) = triples(masks.hard, bytes, next, third);
             let plain = two | two << 1 | three | three << 1 | three << 2 | self.carry.open;
             self.carry.open = two >> 63 | three >> 63 | three >> 62;
             self.second = two >> 63 != 0;
-            masks.enter(plain, single, &mut self.carry);
+            let gap = two_gap | two_gap << 1 | three_gap | three_gap << 1 | three_gap << 2 | self.carry.gap;
+            self.carry.gap = two_gap >> 63 | three_gap >> 63 | three_gap >> 62;
+            masks.enter(plain, single, gap, &mut self.carry);
             folded
         }
     }
 }
 
 impl Avx512 {
-    /// First bytes of plain characters of two bytes, and `lower` with these characters folded.
+    /// First bytes of plain characters of two bytes, of those that end words, and `lower` with these characters folded.
     ///
     /// # Safety
     /// The processor has AVX-512.
     #[inline(always)]
     #[expect(clippy::cast_possible_wrap, reason = "bytes")]
-    unsafe fn pairs(&self, bytes: __m512i, next: __m512i, lower: __m512i, pairs: &[Pair; 32]) -> (u64, __m512i) {
+    unsafe fn pairs(&self, bytes: __m512i, next: __m512i, lower: __m512i, pairs: &[Pair; 32]) -> (u64, u64, __m512i) {
         // SAFETY: the caller's promise; each table is a register full.
         unsafe {
             let table = |table: &[u8; BLOCK]| _mm512_loadu_si512(table.as_ptr().cast());
-            let (mut plain, mut folded) = (0, lower);
+            let (mut plain, mut gap, mut folded) = (0, 0, lower);
             if self.second {
                 // The second half of a character that began in the block before.
                 let seconds = table(&pairs[usize::from(self.last & 0x1F)].second);
@@ -237,27 +239,30 @@ impl Avx512 {
                 folded = _mm512_mask_mov_epi8(folded, sound, firsts);
                 folded = _mm512_mask_permutexvar_epi8(folded, sound << 1, bytes, table(&pair.second));
                 plain |= sound;
+                let seconds = _mm512_permutexvar_epi8(next, table(&pair.second));
+                gap |= _mm512_mask_cmpeq_epi8_mask(same & !sound, seconds, _mm512_set1_epi8(Pair::BREAK as i8));
                 left &= !same;
             }
-            (plain, folded)
+            (plain, gap, folded)
         }
     }
 }
 
-/// First bytes of plain characters of three bytes, and of those that are tokens of their own.
+/// First bytes of plain characters of three bytes, of those of them that are tokens of their own, and of those that end
+/// words.
 ///
 /// # Safety
 /// The processor has AVX-512.
 #[inline(always)]
 #[expect(clippy::cast_possible_wrap, reason = "bytes")]
-unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (u64, u64) {
+unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (u64, u64, u64) {
     // SAFETY: the caller's promise; the tables are as long as what is loaded.
     unsafe {
         let byte = |b: u8| _mm512_set1_epi8(b as i8);
         let prefix = _mm512_and_si512(bytes, byte(0xF0));
         let first = _mm512_mask_cmpeq_epi8_mask(high, prefix, byte(0xE0));
         if first == 0 {
-            return (0, 0);
+            return (0, 0, 0);
         }
         let of = |table: &[u8; 16]| {
             let four = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
@@ -277,6 +282,15 @@ unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (
         );
         let odd = kana & !_mm512_test_epi8_mask(kinds, kind);
         let plain = plain & !hexagram & !odd;
-        (plain, _mm512_mask_cmple_epu8_mask(plain, bytes, byte(LAST_SINGLE)))
+        let behind = |a: u8, b: u8| {
+            let first = _mm512_mask_cmpeq_epi8_mask(first, bytes, byte(a));
+            _mm512_mask_cmpeq_epi8_mask(first, next, byte(b))
+        };
+        let mut gap = _mm512_mask_test_epi8_mask(behind(0xE2, 0x80), kinds, byte(1));
+        gap |= _mm512_mask_test_epi8_mask(behind(0xE3, 0x80), kinds, byte(0x10));
+        gap |= _mm512_mask_test_epi8_mask(behind(0xEF, 0xBC), kinds, byte(0x20));
+        let symbols = _mm512_mask_cmpeq_epi8_mask(first, bytes, byte(0xE2));
+        gap |= _mm512_mask_cmpeq_epi8_mask(symbols, _mm512_and_si512(next, byte(0xFC)), byte(0x94));
+        (plain, _mm512_mask_cmple_epu8_mask(plain, bytes, byte(LAST_SINGLE)), gap)
     }
 }
