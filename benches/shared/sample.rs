@@ -103,10 +103,11 @@ struct Draw(u64);
 impl Draw {
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        (descale::hash::mix(self.0) % n as u64) as usize
+        usize::try_from(descale::hash::mix(self.0) % n as u64).expect("below a usize")
     }
 
     /// A rank below `n` with a probability of about one over the rank.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and n")]
     fn zipf(&mut self, n: usize) -> usize {
         let share = self.below(1 << 30) as f64 / f64::from(1 << 30);
         (((n as f64).powf(share)) as usize).min(n) - 1

@@ -15,11 +15,10 @@
 //! assert_eq!(plain.hashes, dressed.hashes);
 //! ```
 //!
-//! [`kernel`] finds runs of word bytes in blocks of 64 and hashes the plain ones; [`scan`] handles markup, hyphens and
-//! what is not ASCII: Western European words through [`latin`], all else through [`unicode`].
+//! [`kernel`] finds runs of word bytes in blocks of 64 and hashes the plain ones; [`scan`] handles markup, hyphens and,
+//! through [`unicode`], the characters that cannot be folded one by one.
 
 mod kernel;
-mod latin;
 mod scan;
 mod unicode;
 

@@ -1,13 +1,12 @@
 //! How are tokens found at memory speed?
 //!
-//! [`kernel`] finds the runs of word bytes of a chunk and hashes those that are plain: at most sixteen ASCII letters
-//! and digits, no markup or hyphenation in sight. The others are handled here, one by one: names of tags and entities are
-//! skipped, halves of a hyphenated word joined, long words hashed from a copy, and a run with a byte above 127 is cut
-//! into words character by character ([`super::unicode`]). So one accent costs one word, not one document.
+//! [`super::kernel`] finds the runs of word bytes of a chunk and hashes those that are plain. The others are handled here,
+//! one by one: names of tags and entities are skipped, halves of a hyphenated word joined, and a run with a character
+//! that does not stand for itself is cut into words character by character ([`super::unicode`]). So one accent apart
+//! from its letter costs one word, not one document.
 
 use super::Tokens;
 use super::kernel::{CHUNK, Runs, append_plain};
-use super::latin;
 use super::unicode::{Class, Entry, Folding, Table, class, hash_word};
 use crate::cpu::Kernel;
 use crate::hash;
@@ -75,7 +74,7 @@ impl<'a> Scanner<'a> {
     fn chunk(&mut self, runs: &Runs, at: usize) {
         let mut next = 0;
         while next < runs.len() {
-            if self.join.is_none() && at + runs.get(next).0 >= self.skip_to {
+            if self.join.is_none() && at + runs.get(next).0 >= self.skip_to && !runs.is_special(next) {
                 next = append_plain(self.kernel, runs, next, at, self.out);
                 if next == runs.len() {
                     return;
@@ -91,7 +90,11 @@ impl<'a> Scanner<'a> {
     /// the text, is handled.
     fn cut_run(&mut self, runs: &Runs, at: usize) -> usize {
         let chunk_end = (at + CHUNK).min(self.bytes.len());
-        let Some(start) = runs.open() else { return chunk_end };
+        let Some(start) = runs.open() else {
+            // A character that ends words may be cut by the end of the chunk.
+            let rest = &self.bytes[chunk_end..];
+            return chunk_end + rest.iter().take_while(|&&b| b & 0xC0 == 0x80).count();
+        };
         if start > 0 && chunk_end < self.bytes.len() {
             return at + start;
         }
@@ -108,8 +111,6 @@ impl<'a> Scanner<'a> {
         }
         if self.bytes[start..end].is_ascii() {
             let hash = self.ascii_hash(start, end);
-            self.word(start, end, hash);
-        } else if let Some(hash) = latin::hash(self.bytes, start, end) {
             self.word(start, end, hash);
         } else {
             self.unicode_run(start, end);
@@ -359,11 +360,38 @@ mod tests {
         /// Long enough for several blocks and chunks.
         #[test]
         fn long_texts_are_tokenised(
-            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا", 0..1500),
+            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا|[a中ж“]{0,2}[“”’—、。（，×\u{a0}\u{ad}‐\u{200b}─][a中ж]{0,2}|‐\n|&“a;|<a“ b>|𝒜", 0..1500),
             lead in 0usize..70,
         ) {
             check(&(" ".repeat(lead) + &words.join(" ")))?;
             check(&words.concat())?;
+        }
+    }
+
+    #[test]
+    fn tokens_of_their_own_end_at_block_borders() {
+        for lead in 0..70 {
+            for text in [
+                "中abc",
+                "中1 abc",
+                "a中é",
+                "é中a",
+                "中\u{3099}a",
+                "が中ab",
+                "a“b",
+                "“a",
+                "中、a",
+                "&a“;",
+                "\u{a0}a",
+                "a×",
+                "a’\u{301}b",
+                "中 a",
+                "ж中ж",
+                "&中a;",
+            ] {
+                check(&format!("{}{text}{}", " ".repeat(lead), "a".repeat(140))).expect("equal");
+                check(&format!("{}{text}{}", "b".repeat(lead), " b".repeat(70))).expect("equal");
+            }
         }
     }
 

@@ -86,7 +86,7 @@ impl Entry {
         match fold_alone(c) {
             Some(folded) => {
                 let mut form = [0; 4];
-                let length = folded.encode_utf8(&mut form).len() as u32;
+                let length = u32::try_from(folded.encode_utf8(&mut form).len()).expect("at most four");
                 let ordered = if canonical_combining_class(c) == 0 { 0 } else { Self::ORDERED };
                 let form = u32::from_le_bytes(form) << Self::FORM_SHIFT;
                 Self(entry | ordered | length << Self::LENGTH_SHIFT | form)
@@ -159,6 +159,9 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// In `second`, where `first` is 0: a character that ends words.
+    pub(super) const BREAK: u8 = 1;
+
     /// The pair for the first byte with these lowest five bits.
     fn new(entries: &[Entry; 0x1_0000], first: usize) -> Self {
         let mut pair = Self { first: [0; 64], second: [0; 64] };
@@ -168,6 +171,8 @@ impl Pair {
             let (form, length) = entry.form();
             if entry.class() == Class::Word && !entry.has(Entry::WHOLE_WORD) && length == 2 {
                 [pair.first[second], pair.second[second], ..] = form.to_le_bytes();
+            } else if entry.class() == Class::Break {
+                pair.second[second] = Self::BREAK;
             }
         }
         pair

@@ -105,16 +105,25 @@ fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     (EVEN ^ sum << 1) & follows
 }
 
-/// The masks of a block in portable code.
+/// The masks of a block in portable code, written so that the compiler finds vectors where the target has any.
+#[inline(always)]
 fn masks(block: &[u8; BLOCK]) -> Masks {
-    let gather = |is: fn(u8) -> bool| {
-        block.chunks_exact(8).enumerate().fold(0, |mask, (i, eight)| {
-            let flags: [u8; 8] = std::array::from_fn(|i| u8::from(is(eight[i])));
+    let (mut classes, mut seen) = ([0u8; BLOCK], 0);
+    for (class, &byte) in classes.iter_mut().zip(block) {
+        *class = u8::from(byte == b'"') | u8::from(byte == b'\\') << 1 | u8::from(byte < b' ') << 2;
+        seen |= *class;
+    }
+    let gather = |bit: u32| {
+        if seen >> bit & 1 == 0 {
+            return 0;
+        }
+        classes.chunks_exact(8).enumerate().fold(0, |mask, (i, eight)| {
+            let eight = u64::from_le_bytes(eight.try_into().expect("chunks of eight")) >> bit & 0x0101_0101_0101_0101;
             // Gathers the eight lowest bits into the top byte: the partial products do not overlap.
-            mask | (u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
+            mask | (eight.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
         })
     };
-    Masks { quote: gather(|b| b == b'"'), backslash: gather(|b| b == b'\\'), control: gather(|b| b < b' ') }
+    Masks { quote: gather(0), backslash: gather(1), control: gather(2) }
 }
 
 /// Reads the escape at the start of the bytes: the character it stands for, and its length; `None` where it stands for

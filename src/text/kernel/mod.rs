@@ -6,9 +6,9 @@
 //! each, until it meets one that is *special*: it may be markup or hyphenated, or holds a character that is not
 //! plain. Those are the scanner's.
 //!
-//! Plain are ASCII letters and digits and, with AVX-512, the characters that fold to as many bytes whatever stands
-//! beside them: letters of two bytes by a lookup per lead byte, Han, Kana and Hangul by ranges. A run is cut before
-//! and after every plain character that is a token of its own.
+//! Plain are ASCII letters and digits and those characters that fold to as many bytes whatever stands beside them:
+//! letters of two bytes by a lookup ([`Pair`]), Han, Kana and Hangul by ranges ([`SECOND`], [`KANA`]). A run is cut
+//! before and after every plain character that is a token of its own.
 //!
 //! Whether a run is special is a carry: the run's bits plus the bits of what is not plain in it overflow exactly into
 //! the bit behind the run, however many there are.
@@ -39,6 +39,41 @@ const SPECIAL: u16 = 1 << 15;
 /// How many bytes are read for a block: its last character may begin in it only.
 const READ: usize = BLOCK + 2;
 
+/// Second bytes of plain characters of three bytes, least and greatest, by the lowest four bits of the first byte;
+/// none where the first is greater. E3: Kana; E4 to E9: Han, but [`HEXAGRAMS`]; EA to ED: Hangul syllables.
+const SECOND: [[u8; 16]; 2] = [
+    [0xFF, 0xFF, 0xFF, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xB0, 0x80, 0x80, 0x80, 0xFF, 0xFF],
+    [0, 0, 0, 0x83, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0x9D, 0, 0],
+];
+/// The signs among the Han characters: their first two bytes.
+const HEXAGRAMS: [u8; 2] = [0xE4, 0xB7];
+/// The greatest first byte of a plain character that is a token of its own: Hangul has words.
+const LAST_SINGLE: u8 = 0xE9;
+/// Which third bytes, by their lowest six bits, make plain Kana: bit n behind `E3 80+n`.
+/// Bit 0: thirds that end words behind `E2 80` (general punctuation without the hyphen and what is invisible), bit 4:
+/// behind `E3 80`, bit 5: behind `EF BC`.
+const KANA: [u8; BLOCK] = {
+    let mut table = [0; BLOCK];
+    let mut third = 0u8;
+    while third < 64 {
+        // Left out: unassigned codes, voicing marks, the middle dot, ligatures and their like.
+        let first = third >= 1;
+        let second = third <= 0x16 || third >= 0x21;
+        let last = third <= 0x3A || third >= 0x3C && third <= 0x3E;
+        let general = third <= 0x0A || third >= 0x11;
+        let ideographic = third <= 0x04 || third >= 0x08 && third <= 0x20;
+        let fullwidth = third >= 0x01 && third <= 0x0F || third >= 0x1A && third <= 0x20;
+        table[third as usize] = (general as u8)
+            | (first as u8) << 1
+            | (second as u8) << 2
+            | (last as u8) << 3
+            | (ideographic as u8) << 4
+            | (fullwidth as u8) << 5;
+        third += 1;
+    }
+    table
+};
+
 /// What a block of 64 bytes holds, a bit a byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Masks {
@@ -52,6 +87,8 @@ struct Masks {
     hyphen: u64,
     /// First bytes of plain characters that are tokens of their own or follow one.
     split: u64,
+    /// Bytes of characters outside ASCII that end a word wherever they stand.
+    gap: u64,
 }
 
 /// The masks of a block and the writing of offsets, for one set of instructions. A value holds what one block hands
@@ -68,6 +105,36 @@ trait Isa: Default {
     /// # Safety
     /// The processor has the instructions; 64 offsets can be written to each pointer.
     unsafe fn write(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16);
+}
+
+/// What the characters of a block hand to the next, each in the lowest bits.
+#[derive(Default)]
+struct Carry {
+    /// The other bytes of a plain character that is open.
+    open: u64,
+    /// The other bytes of one that ends words.
+    gap: u64,
+    /// The byte behind a character that is a token of its own.
+    behind: u64,
+}
+
+impl Masks {
+    /// Enters the plain characters: all their bytes, and the first bytes of those that are tokens of their own.
+    #[inline(always)]
+    fn enter(&mut self, plain: u64, single: u64, gap: u64, carry: &mut Carry) {
+        self.hard &= !(plain | gap);
+        self.gap = gap;
+        // What follows a token of its own begins another, unless it clings to it.
+        self.split = single | ((single << 3 | carry.behind) & self.word & !(self.hard | gap));
+        carry.behind = single >> 61;
+    }
+
+    /// The same for a block of ASCII.
+    #[inline(always)]
+    fn enter_ascii(&mut self, carry: &mut Carry) {
+        self.split = carry.behind & self.word;
+        *carry = Carry::default();
+    }
 }
 
 /// Which bytes of a block begin a run, follow a run, follow a special run.
@@ -118,6 +185,11 @@ impl Runs {
         (usize::from(start), usize::from(end & !SPECIAL))
     }
 
+    /// Whether a run is the scanner's.
+    pub(super) fn is_special(&self, i: usize) -> bool {
+        self.raw(i).1 & SPECIAL != 0
+    }
+
     fn raw(&self, i: usize) -> (u16, u16) {
         assert!(i < self.len, "the run is there");
         // SAFETY: `len` runs are written, start and end, whenever `len` is set.
@@ -151,50 +223,68 @@ impl Runs {
 /// The processor has the instructions of `I`; `at <= text.len()`.
 #[inline(always)]
 unsafe fn find<I: Isa>(runs: &mut Runs, pairs: &[Pair; 32], text: &[u8], at: usize) {
-    let chunk = CHUNK.min(text.len() - at);
-    let (mut isa, mut state) = (I::default(), State::new(text, at));
-    let (mut begun, mut ended) = (0, 0);
-    let mut tail;
-    for offset in (0..chunk).step_by(BLOCK) {
-        // The tail of the text is read from a padded copy.
-        let rest = &text[at + offset..];
-        let block = if rest.len() >= READ {
-            rest.as_ptr()
-        } else {
-            tail = [0; READ];
-            tail[..rest.len()].copy_from_slice(rest);
-            tail.as_ptr()
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "offsets are below CHUNK")]
-        let base = offset as u16;
-        // SAFETY: `READ` bytes from `block` can be read, see above; `offset` is below CHUNK and `folded` a block longer.
-        // A block has at most 32 starts and 32 ends, so before block b at most 32 b of either are written, and 64 more
-        // fit: ROOM is CHUNK / 2 + BLOCK. The processor is the caller's promise.
-        unsafe {
-            let masks = isa.masks(block, runs.folded.as_mut_ptr().add(offset).cast(), pairs);
-            let borders = state.borders(masks);
-            I::write(
-                base,
-                borders,
-                runs.starts.as_mut_ptr().add(begun).cast(),
-                runs.ends.as_mut_ptr().add(ended).cast(),
-            );
-            begun += borders.starts.count_ones() as usize;
-            ended += borders.ends.count_ones() as usize;
-        }
+    let chunk = &text[at..];
+    let size = CHUNK.min(chunk.len());
+    let mut finder = Finder { isa: I::default(), state: State::new(text, at), begun: 0, ended: 0 };
+    let mut offset = 0;
+    while offset < size && offset + READ <= chunk.len() {
+        // SAFETY: `READ` bytes can be read, `offset` is a multiple of `BLOCK` below `CHUNK`.
+        unsafe { finder.block(runs, offset, chunk.as_ptr().add(offset), pairs) };
+        offset += BLOCK;
     }
+    while offset < size {
+        // The tail of the text is read from a padded copy.
+        let mut tail = [0; READ];
+        tail[..chunk.len() - offset].copy_from_slice(&chunk[offset..]);
+        // SAFETY: as above.
+        unsafe { finder.block(runs, offset, tail.as_ptr(), pairs) };
+        offset += BLOCK;
+    }
+    let Finder { begun, ended, .. } = finder;
     // What is loaded behind the last word: any bytes.
-    let end = chunk.next_multiple_of(BLOCK);
-    runs.folded[end..end + BLOCK.min(CHUNK + BLOCK - end)].fill(MaybeUninit::new(0));
+    runs.folded[offset..offset + BLOCK].fill(MaybeUninit::new(0));
     runs.len = ended;
     // SAFETY: `begun` starts were written.
     runs.open = (begun > ended).then(|| unsafe { runs.starts[ended].assume_init() });
+}
+
+/// A chunk half read.
+struct Finder<I> {
+    isa: I,
+    state: State,
+    /// Starts and ends written so far.
+    begun: usize,
+    ended: usize,
+}
+
+impl<I: Isa> Finder<I> {
+    /// Writes the borders of the block at `offset` of the chunk.
+    ///
+    /// # Safety
+    /// The processor has the instructions; [`READ`] bytes can be read from `block`; `offset` is a multiple of [`BLOCK`]
+    /// below [`CHUNK`], and all blocks before it were written.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "offsets are below CHUNK")]
+    unsafe fn block(&mut self, runs: &mut Runs, offset: usize, block: *const u8, pairs: &[Pair; 32]) {
+        let (starts, ends) = (runs.starts.as_mut_ptr(), runs.ends.as_mut_ptr());
+        // SAFETY: `folded` is a block longer than a chunk. A block has at most 32 starts and 32 ends, so before block b at
+        // most 32 b of either are written, and 64 more fit: ROOM is CHUNK / 2 + BLOCK. The rest is the caller's promise.
+        unsafe {
+            let masks = self.isa.masks(block, runs.folded.as_mut_ptr().add(offset).cast(), pairs);
+            let borders = self.state.borders(masks);
+            I::write(offset as u16, borders, starts.add(self.begun).cast(), ends.add(self.ended).cast());
+            self.begun += borders.starts.count_ones() as usize;
+            self.ended += borders.ends.count_ones() as usize;
+        }
+    }
 }
 
 /// What one block hands to the next, each in the lowest bits.
 struct State {
     /// The last byte was a word byte.
     in_run: u64,
+    /// And of a word.
+    in_piece: u64,
     /// The run it belongs to is special.
     special: u64,
     /// The run it belongs to may be markup.
@@ -206,23 +296,31 @@ struct State {
 impl State {
     fn new(text: &[u8], at: usize) -> Self {
         let opens = |back: usize| at.checked_sub(back).is_some_and(|i| matches!(text[i], b'<' | b'&'));
-        Self { in_run: 0, special: 0, named: 0, markup: u64::from(opens(1)) * 0b11 | u64::from(opens(2)) }
+        Self {
+            in_run: 0,
+            in_piece: 0,
+            special: 0,
+            named: 0,
+            markup: (u64::from(opens(1)) * 0b11) | u64::from(opens(2)),
+        }
     }
 
     #[inline(always)]
     fn borders(&mut self, masks: Masks) -> Borders {
-        let Masks { word, hard, markup, hyphen, split } = masks;
-        let after_word = word << 1 | self.in_run;
-        let first = word & !after_word;
+        let Masks { word: run, hard, markup, hyphen, split, gap } = masks;
+        let first = run & !(run << 1 | self.in_run);
         // Markup is `<name`, `</name`, `&name` or `&#name`: the name begins one or two bytes behind. It is not cut.
         let named = first & (markup << 1 | markup << 2 | self.markup);
-        let (uncut, named_open) = word.overflowing_add(named | self.named);
-        let split = split & !(word & !uncut);
-        let (starts, ends) = (first | split, after_word & (!word | split));
+        let (behind, named_open) = run.overflowing_add(named | self.named);
+        let cut = !(run & !behind);
+        let (word, split) = (run & !(gap & cut), split & cut);
+        let after_word = word << 1 | self.in_piece;
+        let (starts, ends) = ((word & !after_word) | split, after_word & (!word | split));
         // A piece loses the bit of its first byte, so that the carry out of the one before ends there.
         let (carried, special_open) = (word & !split).overflowing_add(hard | named | self.special);
         let special = ends & (carried | hyphen);
-        self.in_run = word >> 63;
+        self.in_run = run >> 63;
+        self.in_piece = word >> 63;
         self.special = u64::from(special_open);
         self.named = u64::from(named_open);
         self.markup = markup >> 63 | markup >> 62;
@@ -338,7 +436,7 @@ mod tests {
     fn found(kernel: Kernel, text: &[u8]) -> Vec<(usize, usize, bool)> {
         let mut runs = Runs::new();
         runs.find(kernel, Table::get(), text, 0);
-        let complete = (0..runs.len()).map(|i| (runs.get(i).0, runs.get(i).1, runs.raw(i).1 & SPECIAL != 0));
+        let complete = (0..runs.len()).map(|i| (runs.get(i).0, runs.get(i).1, runs.is_special(i)));
         complete.chain(runs.open().map(|start| (start, text.len(), false))).collect()
     }
 

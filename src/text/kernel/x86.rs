@@ -1,22 +1,24 @@
 //! The kernel for x86-64 with AVX2 or AVX-512.
 
-use super::portable::write_offsets;
-use super::{BLOCK, Borders, Isa, Masks, Runs, SPECIAL, find, hash_runs};
+use super::portable::{Folder, write_offsets};
+use super::{
+    BLOCK, Borders, CHUNK, Carry, HEXAGRAMS, Isa, KANA, LAST_SINGLE, Masks, Runs, SECOND, SPECIAL, find, hash_runs,
+};
 use crate::text::unicode::Pair;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 #[derive(Default)]
-struct Avx2;
+struct Avx2(Folder);
 
-/// What one block hands to the next: first bytes of plain characters of two and three bytes, as they stood in it, those
-/// of three that are tokens of their own, and its last byte.
+/// What one block hands to the next.
 #[derive(Default)]
 struct Avx512 {
-    two: u64,
-    three: u64,
-    single: u64,
+    carry: Carry,
+    /// The last byte of the block, which may begin a character of two.
     last: u8,
+    /// It does, and that character is plain.
+    second: bool,
 }
 
 /// # Safety
@@ -47,13 +49,15 @@ pub(super) unsafe fn hash_runs_bmi2(runs: &Runs, first: usize, room: &mut [Maybe
 
 impl Isa for Avx2 {
     #[inline(always)]
-    unsafe fn masks(&mut self, block: *const u8, folded: *mut u8, _: &[Pair; 32]) -> Masks {
+    unsafe fn masks(&mut self, block: *const u8, folded: *mut u8, pairs: &[Pair; 32]) -> Masks {
         // SAFETY: the caller promises AVX2 and the bytes: each half loads 32 of them and 32 one byte later, and
         // stores 32.
         unsafe {
             let (low, high) = (half_masks(block, folded), half_masks(block.add(BLOCK / 2), folded.add(BLOCK / 2)));
             let join = |i: usize| u64::from(low[i]) | u64::from(high[i]) << 32;
-            Masks { word: join(0), hard: join(1), markup: join(2), hyphen: join(3), split: 0 }
+            let mut masks = Masks { word: join(0), hard: join(1), markup: join(2), hyphen: join(3), split: 0, gap: 0 };
+            self.0.fold(&mut masks, &*block.cast(), &mut *folded.cast(), pairs);
+            masks
         }
     }
 
@@ -92,8 +96,8 @@ unsafe fn half_masks(block: *const u8, folded: *mut u8) -> [u32; 4] {
     }
 }
 
-const WORD: u8 = 1;
-const MARKUP: u8 = 2;
+const WORD: u8 = 0x80;
+const MARKUP: u8 = 1;
 const CLASSES: [u8; 128] = classes();
 const PLACES: [u8; BLOCK] = places();
 
@@ -128,26 +132,28 @@ impl Isa for Avx512 {
         // SAFETY: the caller promises AVX-512 and the bytes: 64 are loaded, and 64 one byte later, and 64 stored. The
         // table has 128 entries, two registers full.
         unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(CHUNK).cast());
             let classes = [0, 1].map(|half| _mm512_loadu_si512(CLASSES.as_ptr().add(half * BLOCK).cast()));
             let bytes = _mm512_loadu_si512(block.cast());
             let next = _mm512_loadu_si512(block.add(1).cast());
             let class = _mm512_permutex2var_epi8(classes[0], bytes, classes[1]);
             let high = _mm512_movepi8_mask(bytes);
-            // The lookup does not see the highest bit.
-            let is = |bit: u8| _mm512_mask_test_epi8_mask(!high, class, _mm512_set1_epi8(bit as i8));
-            let hyphen = _mm512_mask_cmpeq_epi8_mask(!high, bytes, _mm512_set1_epi8(b'-' as i8));
+            // The highest bit of a class says that the byte is of a word, as that of a byte itself does.
+            let word = _mm512_movepi8_mask(_mm512_or_si512(class, bytes));
+            // The lookup does not see the highest bit of a byte.
+            let markup = _mm512_test_epi8_mask(class, _mm512_set1_epi8(MARKUP as i8)) & !high;
+            let hyphen = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'-' as i8));
             let feed = _mm512_mask_cmpeq_epi8_mask(hyphen, next, _mm512_set1_epi8(b'\n' as i8));
             let carriage = _mm512_mask_cmpeq_epi8_mask(hyphen, next, _mm512_set1_epi8(b'\r' as i8));
             let lower = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
-            let lower = _mm512_mask_mov_epi8(lower, high, bytes);
-            let mut masks =
-                Masks { word: is(WORD) | high, hard: high, markup: is(MARKUP), hyphen: feed | carriage, split: 0 };
+            let mut masks = Masks { word, hard: high, markup, hyphen: feed | carriage, split: 0, gap: 0 };
             if high == 0 {
-                *self = Self::default();
+                masks.enter_ascii(&mut self.carry);
                 _mm512_storeu_si512(folded.cast(), lower);
             } else {
-                let plain = self.fold(&mut masks, bytes, next, _mm512_loadu_si512(block.add(2).cast()), lower, pairs);
-                _mm512_storeu_si512(folded.cast(), plain);
+                let lower = _mm512_mask_mov_epi8(lower, high, bytes);
+                let third = _mm512_loadu_si512(block.add(2).cast());
+                _mm512_storeu_si512(folded.cast(), self.fold(&mut masks, [bytes, next, third], lower, pairs));
                 self.last = block.add(BLOCK - 1).read();
             }
             masks
@@ -174,30 +180,6 @@ impl Isa for Avx512 {
     }
 }
 
-/// Second bytes of plain characters of three bytes, least and greatest, by the lowest four bits of the first byte;
-/// none where the first is greater.
-const SECOND: [[u8; 16]; 2] = {
-    // E3: Kana; E4 to E9: Han, but E4 B7 (hexagrams); EA to ED: Hangul syllables.
-    let least = [0xFF, 0xFF, 0xFF, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xB0, 0x80, 0x80, 0x80, 0xFF, 0xFF];
-    let greatest = [0, 0, 0, 0x83, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF, 0x9D, 0, 0];
-    [least, greatest]
-};
-
-/// Which third bytes, by their lowest six bits, make plain Kana: bit n behind `E3 80+n`.
-const KANA: [u8; BLOCK] = {
-    let mut table = [0; BLOCK];
-    let mut third = 0u8;
-    while third < 64 {
-        // Left out: unassigned codes, voicing marks, the middle dot, ligatures and their like.
-        let first = third >= 1;
-        let second = third <= 0x16 || third >= 0x21;
-        let last = third <= 0x3A || third >= 0x3C && third <= 0x3E;
-        table[third as usize] = (first as u8) << 1 | (second as u8) << 2 | (last as u8) << 3;
-        third += 1;
-    }
-    table
-};
-
 impl Avx512 {
     /// Takes plain characters out of `hard`, says where runs are cut, and gives `lower` with the plain ones folded.
     ///
@@ -207,40 +189,38 @@ impl Avx512 {
     unsafe fn fold(
         &mut self,
         masks: &mut Masks,
-        bytes: __m512i,
-        next: __m512i,
-        third: __m512i,
+        [bytes, next, third]: [__m512i; 3],
         lower: __m512i,
         pairs: &[Pair; 32],
     ) -> __m512i {
         // SAFETY: the caller's promise.
         unsafe {
-            let (two, folded) = self.pairs(bytes, next, lower, pairs);
-            let (three, single) = triples(masks.hard, bytes, next, third);
-            let plain =
-                two | two << 1 | self.two >> 63 | three | three << 1 | three << 2 | self.three >> 63 | self.three >> 62;
-            masks.hard &= !plain;
-            let behind = single << 3 | self.single >> 61;
-            masks.split = single | behind & masks.word & !masks.hard;
-            (self.two, self.three, self.single) = (two, three, single);
+            let (two, two_gap, folded) = self.pairs(bytes, next, lower, pairs);
+            let (three, single, three_gap) = triples(masks.hard, bytes, next, third);
+            let plain = two | two << 1 | three | three << 1 | three << 2 | self.carry.open;
+            self.carry.open = two >> 63 | three >> 63 | three >> 62;
+            self.second = two >> 63 != 0;
+            let gap = two_gap | two_gap << 1 | three_gap | three_gap << 1 | three_gap << 2 | self.carry.gap;
+            self.carry.gap = two_gap >> 63 | three_gap >> 63 | three_gap >> 62;
+            masks.enter(plain, single, gap, &mut self.carry);
             folded
         }
     }
 }
 
 impl Avx512 {
-    /// First bytes of plain characters of two bytes, and `lower` with these characters folded.
+    /// First bytes of plain characters of two bytes, of those that end words, and `lower` with these characters folded.
     ///
     /// # Safety
     /// The processor has AVX-512.
     #[inline(always)]
     #[expect(clippy::cast_possible_wrap, reason = "bytes")]
-    unsafe fn pairs(&self, bytes: __m512i, next: __m512i, lower: __m512i, pairs: &[Pair; 32]) -> (u64, __m512i) {
+    unsafe fn pairs(&self, bytes: __m512i, next: __m512i, lower: __m512i, pairs: &[Pair; 32]) -> (u64, u64, __m512i) {
         // SAFETY: the caller's promise; each table is a register full.
         unsafe {
             let table = |table: &[u8; BLOCK]| _mm512_loadu_si512(table.as_ptr().cast());
-            let (mut plain, mut folded) = (0, lower);
-            if self.two >> 63 != 0 {
+            let (mut plain, mut gap, mut folded) = (0, 0, lower);
+            if self.second {
                 // The second half of a character that began in the block before.
                 let seconds = table(&pairs[usize::from(self.last & 0x1F)].second);
                 folded = _mm512_mask_permutexvar_epi8(folded, 1, bytes, seconds);
@@ -259,27 +239,30 @@ impl Avx512 {
                 folded = _mm512_mask_mov_epi8(folded, sound, firsts);
                 folded = _mm512_mask_permutexvar_epi8(folded, sound << 1, bytes, table(&pair.second));
                 plain |= sound;
+                let seconds = _mm512_permutexvar_epi8(next, table(&pair.second));
+                gap |= _mm512_mask_cmpeq_epi8_mask(same & !sound, seconds, _mm512_set1_epi8(Pair::BREAK as i8));
                 left &= !same;
             }
-            (plain, folded)
+            (plain, gap, folded)
         }
     }
 }
 
-/// First bytes of plain characters of three bytes, and of those that are tokens of their own.
+/// First bytes of plain characters of three bytes, of those of them that are tokens of their own, and of those that end
+/// words.
 ///
 /// # Safety
 /// The processor has AVX-512.
 #[inline(always)]
 #[expect(clippy::cast_possible_wrap, reason = "bytes")]
-unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (u64, u64) {
+unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (u64, u64, u64) {
     // SAFETY: the caller's promise; the tables are as long as what is loaded.
     unsafe {
         let byte = |b: u8| _mm512_set1_epi8(b as i8);
         let prefix = _mm512_and_si512(bytes, byte(0xF0));
         let first = _mm512_mask_cmpeq_epi8_mask(high, prefix, byte(0xE0));
         if first == 0 {
-            return (0, 0);
+            return (0, 0, 0);
         }
         let of = |table: &[u8; 16]| {
             let four = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
@@ -288,8 +271,8 @@ unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (
         };
         let plain = _mm512_mask_cmpge_epu8_mask(first, next, of(&SECOND[0]));
         let plain = _mm512_mask_cmple_epu8_mask(plain, next, of(&SECOND[1]));
-        let hexagram = _mm512_mask_cmpeq_epi8_mask(plain, bytes, byte(0xE4));
-        let hexagram = _mm512_mask_cmpeq_epi8_mask(hexagram, next, byte(0xB7));
+        let hexagram = _mm512_mask_cmpeq_epi8_mask(plain, bytes, byte(HEXAGRAMS[0]));
+        let hexagram = _mm512_mask_cmpeq_epi8_mask(hexagram, next, byte(HEXAGRAMS[1]));
         let kana = _mm512_mask_cmpeq_epi8_mask(plain, bytes, byte(0xE3));
         let kinds = _mm512_permutexvar_epi8(third, _mm512_loadu_si512(KANA.as_ptr().cast()));
         // Bit n for `E3 80+n`: 81 to 83 become 2, 4, 8.
@@ -299,6 +282,15 @@ unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (
         );
         let odd = kana & !_mm512_test_epi8_mask(kinds, kind);
         let plain = plain & !hexagram & !odd;
-        (plain, _mm512_mask_cmple_epu8_mask(plain, bytes, byte(0xE9)))
+        let behind = |a: u8, b: u8| {
+            let first = _mm512_mask_cmpeq_epi8_mask(first, bytes, byte(a));
+            _mm512_mask_cmpeq_epi8_mask(first, next, byte(b))
+        };
+        let mut gap = _mm512_mask_test_epi8_mask(behind(0xE2, 0x80), kinds, byte(1));
+        gap |= _mm512_mask_test_epi8_mask(behind(0xE3, 0x80), kinds, byte(0x10));
+        gap |= _mm512_mask_test_epi8_mask(behind(0xEF, 0xBC), kinds, byte(0x20));
+        let symbols = _mm512_mask_cmpeq_epi8_mask(first, bytes, byte(0xE2));
+        gap |= _mm512_mask_cmpeq_epi8_mask(symbols, _mm512_and_si512(next, byte(0xFC)), byte(0x94));
+        (plain, _mm512_mask_cmple_epu8_mask(plain, bytes, byte(LAST_SINGLE)), gap)
     }
 }
