@@ -10,6 +10,9 @@
 //!
 //! Tables (Parquet) are read as JSON lines and written from them: to all between they are lines.
 //!
+//! Broken UTF-8 makes a row bad, unless the parser is told to show U+FFFD for it. Bounds against hostile files: bytes
+//! of a record, and how far a file may expand ([`ReadOptions`]). `-` is standard input, kept in a temporary file.
+//!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
 //! Of a table this holds for the values.
 
@@ -20,6 +23,7 @@ mod inputs;
 mod json_scan;
 mod json_string;
 mod jsonl;
+mod lossy;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -28,6 +32,7 @@ mod restore;
 mod rewrite;
 mod site;
 mod staging;
+mod stdin;
 mod text_files;
 mod warc;
 
@@ -41,3 +46,4 @@ pub use output::{DataWriter, FileSink, JsonLines, OutDir};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, rewrite};
+pub use stdin::StandardInput;
