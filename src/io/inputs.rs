@@ -8,13 +8,16 @@
 //! the same, all files take their path below the folder that holds them all.
 
 use super::compress::Compression;
+use super::stdin::{Spooled, StandardInput, spool};
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
 /// The names that are read, for messages.
@@ -22,9 +25,11 @@ const KNOWN: &str =
     "*.jsonl *.ndjson *.json and text files *.txt *.md (all also .gz, .zst), *.parquet, *.warc *.wet (also .gz)";
 
 /// What the rows of a file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A JSON object a line.
+    #[serde(rename = "jsonl")]
     JsonLines,
     /// The whole file is one document.
     Text,
@@ -35,6 +40,28 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format that a user calls so: `jsonl`, `text`, `parquet` or `warc`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "jsonl" => Some(Self::JsonLines),
+            "text" => Some(Self::Text),
+            "parquet" => Some(Self::Parquet),
+            "warc" => Some(Self::Warc),
+            _ => None,
+        }
+    }
+
+    /// The extension of a file name that stands for it.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Text => "txt",
+            Self::Parquet => "parquet",
+            Self::Warc => "warc",
+        }
+    }
+
     /// The format and compression a file name stands for.
     #[must_use]
     pub fn of(name: &str) -> Option<(Self, Compression)> {
@@ -67,6 +94,8 @@ pub struct InputFile {
     /// Its size on disk.
     pub bytes: u64,
     pub(crate) modified: Option<SystemTime>,
+    /// Where standard input is kept; it lies there as long as anybody has the file.
+    pub(crate) spool: Option<Arc<TempDir>>,
 }
 
 impl InputFile {
@@ -102,12 +131,23 @@ impl Inputs {
     /// `Usage` where a pattern matches nothing readable, an explicit file has no known extension, or output names
     /// collide; `Resource` where a folder cannot be read.
     pub fn resolve(patterns: &[String]) -> Result<Self> {
+        Self::resolve_with(patterns, &StandardInput::default())
+    }
+
+    /// [`resolve`](Self::resolve) where `-` is standard input, which is copied to a temporary file.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and `Resource` where the copy fails.
+    pub fn resolve_with(patterns: &[String], standard: &StandardInput<'_>) -> Result<Self> {
         if patterns.is_empty() {
             return Err(Error::usage("no input given").cure(format!("name files, folders or globs of {KNOWN}")));
         }
         let mut search = Search::default();
         for pattern in patterns {
-            search.pattern(pattern)?;
+            match pattern.as_str() {
+                "-" => search.standard(standard)?,
+                pattern => search.pattern(pattern)?,
+            }
         }
         let Search { mut found, folders, skipped, repeated, .. } = search;
         name_apart(&mut found)?;
@@ -152,15 +192,16 @@ struct Found {
     name: String,
     format: Format,
     compression: Compression,
+    spool: Option<Arc<TempDir>>,
 }
 
 impl Found {
     fn open(self, index: usize) -> Result<Arc<InputFile>> {
         let meta = self.path.metadata().map_err(|e| Error::io("read", &self.path, e))?;
         let index = u32::try_from(index).map_err(|_| Error::usage("more than 4 billion input files"))?;
-        let Self { path, name, format, compression, .. } = self;
+        let Self { path, name, format, compression, spool, .. } = self;
         let (bytes, modified) = (meta.len(), meta.modified().ok());
-        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified }))
+        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool }))
     }
 }
 
@@ -184,12 +225,25 @@ impl Search {
         } else if pattern.contains(['*', '?', '[', '{']) {
             self.glob(pattern)?;
         } else {
-            let error = Error::usage("no such file or folder").at(path);
-            return Err(if pattern == "-" { error.cure("standard input is read twice: save it first") } else { error });
+            return Err(Error::usage("no such file or folder").at(path));
         }
         if (self.found.len(), self.repeated) == before {
             let message = format!("nothing to read in \"{pattern}\" (hidden names are left out)");
             return Err(Error::usage(message).cure(format!("looked for {KNOWN}")));
+        }
+        Ok(())
+    }
+
+    /// Standard input; a second `-` is the same again.
+    fn standard(&mut self, standard: &StandardInput<'_>) -> Result<()> {
+        if self.found.iter().any(|file| file.spool.is_some()) {
+            self.repeated += 1;
+            return Ok(());
+        }
+        let Spooled { path, name, folder } = spool(std::io::stdin().lock(), standard)?;
+        self.add(&path, Path::new(&name))?;
+        if let Some(file) = self.found.last_mut() {
+            file.spool = Some(folder);
         }
         Ok(())
     }
@@ -251,7 +305,7 @@ impl Search {
         let Some((format, compression)) = Format::of(&name) else { return Ok(false) };
         let canonical = canonical(path)?;
         if self.seen.insert(canonical.clone()) {
-            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression });
+            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression, spool: None });
         } else {
             self.repeated += 1;
         }
@@ -418,7 +472,7 @@ mod tests {
             ("a.csv", "unknown file extension"),
             ("empty", "nothing to read"),
             ("none.txt", "no such file"),
-            ("-", "save it first"),
+            ("-", "--format"),
         ] {
             let error = if pattern == "-" { Inputs::resolve(&["-".into()]) } else { resolve(&root, &[pattern]) };
             let error = error.unwrap_err();

@@ -28,6 +28,7 @@ pub(crate) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
 ///
 /// # Errors
 /// As [`unescape`].
+#[cfg(feature = "parquet")]
 pub(crate) fn unescape_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     let mut rest = 0;
     while let Some(hop) = memchr(b'\\', &raw[rest..]) {

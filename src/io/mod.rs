@@ -10,6 +10,9 @@
 //!
 //! Tables (Parquet) are read as JSON lines and written from them: to all between they are lines.
 //!
+//! Broken UTF-8 makes a row bad, unless the parser is told to show U+FFFD for it. Bounds against hostile files: bytes
+//! of a record, and how far a file may expand ([`ReadOptions`]). `-` is standard input, kept in a temporary file.
+//!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
 //! Of a table this holds for the values.
 
@@ -21,6 +24,7 @@ mod json_scan;
 mod json_string;
 mod jsonl;
 mod kernel;
+mod lossy;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -29,6 +33,7 @@ mod restore;
 mod rewrite;
 mod site;
 mod staging;
+mod stdin;
 mod text_files;
 mod warc;
 
@@ -42,3 +47,4 @@ pub use output::{DataWriter, FileSink, JsonLines, OutDir};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, rewrite};
+pub use stdin::StandardInput;

@@ -9,7 +9,7 @@ use super::chunk::{Chunk, Part, Row, rows};
 use super::gzip::{deflate, members};
 use super::inputs::{Format, InputFile};
 use super::json_string::raw_ranges;
-use super::parse::utf8;
+use super::lossy::{Line, Lossy};
 use super::{jsonl, text_files, warc};
 use crate::error::{Error, Result};
 use crate::record::{Action, Change, Fields, Piece, Removed};
@@ -122,7 +122,9 @@ fn rewrite_part<'p>(
 
 /// Writes the row without the spans and returns what was cut; `None`, and nothing written, where that is nothing.
 fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>) -> Result<Option<Vec<Piece<'a>>>> {
-    let line = utf8(row).map_err(|e| row.locate(e))?;
+    let mut lossy = Lossy::default();
+    let whole = Line::lossy(row, &mut lossy).map_err(|e| row.locate(e))?;
+    let line = whole.text;
     let (value, ranges) = match row.input.format {
         Format::JsonLines | Format::Parquet => {
             let value = jsonl::text_value(row, line, fields).map_err(|e| row.locate(e))?;
@@ -131,7 +133,8 @@ fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>
         }
         Format::Text => (row.mark_bytes()..line.len(), text_files::ranges(&line[row.mark_bytes()..], spans)),
         Format::Warc => {
-            let value = warc::text(row.raw).unwrap_or(0..0);
+            let text = warc::text(row.raw).unwrap_or(0..0);
+            let value = whole.shown(text.start)..whole.shown(text.end);
             (value.clone(), text_files::ranges(&line[value], spans))
         }
     };
@@ -142,12 +145,13 @@ fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>
     if ranges.is_empty() {
         return Ok(None);
     }
-    let removed = ranges.iter().map(Range::len).sum();
+    let raw = |at: usize| whole.raw(value.start + at);
+    let ranges: Vec<Range<usize>> = ranges.into_iter().map(|range| raw(range.start)..raw(range.end)).collect();
     let head = match row.input.format {
-        Format::Warc => warc::head_edits(row.raw, &value, removed),
+        Format::Warc => warc::head_edits(row.raw, ranges.iter().map(Range::len).sum()),
         Format::JsonLines | Format::Parquet | Format::Text => Vec::new(),
     };
-    let cuts = ranges.into_iter().map(|range| (value.start + range.start..value.start + range.end, Vec::new()));
+    let cuts = ranges.into_iter().map(|range| (range, Vec::new()));
     Ok(Some(apply(row.raw, head.into_iter().chain(cuts), out)))
 }
 

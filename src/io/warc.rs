@@ -187,7 +187,8 @@ pub(super) fn record<'a>(
 }
 
 /// What must change in the header of a record whose text loses `removed` bytes: ranges, and what takes their place.
-pub(super) fn head_edits(raw: &[u8], text: &Range<usize>, removed: usize) -> Vec<(Range<usize>, Vec<u8>)> {
+pub(super) fn head_edits(raw: &[u8], removed: usize) -> Vec<(Range<usize>, Vec<u8>)> {
+    let Some(text) = text(raw) else { return Vec::new() };
     lines(&raw[..text.start])
         .filter_map(|line| {
             if line.is("Content-Length") {

@@ -75,6 +75,7 @@ fn check_share(name: &str, share: f64) -> Result<()> {
 }
 
 /// What a shingle is made of.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
