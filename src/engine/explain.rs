@@ -6,7 +6,7 @@ use crate::io::{Chunks, Inputs, Parser, Source};
 use crate::near::{Near, verify};
 use crate::plan::lines::{Action, PlanLine};
 use crate::record::{Fields, Visit};
-use crate::text::{Tokens, tokenize};
+use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -115,7 +115,7 @@ fn story(out: &mut String, id: &str, line: Option<&PlanLine>, text: &str) {
 fn alike(out: &mut String, near: &Near, a: &str, b: &str) {
     let set = |text: &str| {
         let (mut tokens, mut set) = (Tokens::default(), Vec::new());
-        tokenize(text, &mut tokens);
+        tokenize_words(text, &mut tokens);
         near.shingle_set(&tokens.hashes, &mut set);
         set
     };

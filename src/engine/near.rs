@@ -13,7 +13,7 @@ use crate::near::{Components, Decider, Keep, Member, Near, Rank, Unit, Verdict, 
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
-use crate::text::{Tokens, fold, is_word, tokenize};
+use crate::text::{Tokens, fold, is_word, tokenize_words};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -182,7 +182,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
             let (mut share, mut bad, mut ranks) = (Share::of(chunk), Vec::new(), Vec::new());
             let Worker { parser, tokens, hashes, scratch, keys } = w;
             let record = |record: &RecordView<'_>| {
-                tokenize(record.text, tokens);
+                tokenize_words(record.text, tokens);
                 share.count(record, tokens.len());
                 let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 near.keys(visible, scratch, keys);
@@ -285,7 +285,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
             let mut found = Vec::new();
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
-                tokenize(record.text, tokens);
+                tokenize_words(record.text, tokens);
                 let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
                 Ok(())

@@ -22,7 +22,7 @@ mod kernel;
 mod scan;
 mod unicode;
 
-pub use scan::tokenize;
+pub use scan::{tokenize, tokenize_words};
 pub use unicode::{fold, is_word};
 
 use crate::span::{ByteSpan, Span};
