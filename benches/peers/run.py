@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures descale beside its peers on one corpus and writes one table.
 
-    python3 benches/peers/run.py [--size MB] [--corpus FILE] [--only NAME]... [--descale BINARY] [--out DIR] [--cache DIR]
+    python3 benches/peers/run.py [--size MB] [--corpus FILE] [--only NAME]... [--out DIR] [--cache DIR]
+                                 [--descale BINARY --commit NAME]
 
 Each peer gets a virtual environment of its own under --cache (outside the tree), is run once on the same JSONL, and
 its whole process tree is measured; then the kept records are judged against exact truth. Results of peers that are
@@ -13,7 +14,6 @@ import hashlib
 import json
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
@@ -37,7 +37,7 @@ PEERS = {
     "datatrove": ("dedup", "datatrove_minhash.py", DATATROVE, "datatrove", "datatrove, minhash"),
     "text-dedup-lines": ("strip", "textdedup_lines.py", ["text-dedup"], "text-dedup", "text-dedup, ccnet lines"),
     "datatrove-lines": ("strip", "datatrove_lines.py", DATATROVE, "datatrove", "datatrove, windows of 3 lines"),
-    "lines": ("strip", "lines_exact.py", [], None, "exact lines, plain Python"),
+    "lines": ("strip", "lines_exact.py", [], None, "exact lines, Python"),
 }
 OURS = {"descale": ("dedup", "descale dedup"), "descale-strip": ("strip", "descale strip"),
         "descale-exact": ("strip", "descale strip --exact --min-tokens 50")}
@@ -49,9 +49,11 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=float, default=100, help="megabytes of text in the corpus (default 100)")
     parser.add_argument("--corpus", type=pathlib.Path, help="a JSONL file with id and text, instead of a built one")
-    parser.add_argument("--only", action="append", choices=[*OURS, *PEERS, YARDSTICK], help="run only this one; may be given again")
+    parser.add_argument("--only", action="append", choices=[*OURS, *PEERS, YARDSTICK],
+                        help="run only this one; may be given again")
     parser.add_argument("--descale", type=pathlib.Path, help="the binary (default: cargo build --release)")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("peers-out"), help="folder for the table")
+    parser.add_argument("--commit", help="what the table calls that binary (default: this tree's commit if built here)")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "target/peers", help="folder for the table")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir(), "descale-peers"),
                         help="folder for environments, corpus and raw results")
     return parser.parse_args()
@@ -80,11 +82,17 @@ def build_descale():
     return ROOT / "target/release/descale"
 
 
-def descale_version(binary):
-    """What the binary calls itself, and the commit of the tree it stands for."""
-    name = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True).stdout.split()[-1]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    return f"{name} ({commit})"
+def commit():
+    """The commit of this tree."""
+    line = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def descale_version(options):
+    """What the binary calls itself, and the commit it was built from where that is known."""
+    line = [options.descale, "--version"]
+    number = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()[-1]
+    return f"{number} ({options.commit})" if options.commit else number
 
 
 def cost(command, log, extra=None):
@@ -96,16 +104,16 @@ def cost(command, log, extra=None):
     return result
 
 
-def run_ours(name, binary, source, work):
+def run_ours(name, options, source, work):
     """One of descale's commands, at the settings of the comparison."""
     flags = {"descale": ["dedup", "--threshold", "0.8", "--shingle-tokens", "5"], "descale-strip": ["strip"],
              "descale-exact": ["strip", "--exact", "--min-tokens", "50"]}[name]
     out = work / "descale-out"
     shutil.rmtree(out, ignore_errors=True)
-    result = cost([binary, *flags, source, "--out", out, "--quiet"], work / f"{name}.log")
+    result = cost([options.descale, *flags, source, "--out", out, "--quiet"], work / f"{name}.log")
     shutil.move(out / "data" / source.name, work / f"{name}.jsonl")
     shutil.rmtree(out)
-    return {**result, "label": OURS[name][1], "job": OURS[name][0], "version": descale_version(binary)}
+    return {**result, "label": OURS[name][1], "job": OURS[name][0], "version": descale_version(options)}
 
 
 def run_peer(name, cache, source, work):
@@ -113,7 +121,7 @@ def run_peer(name, cache, source, work):
     job, driver, packages, shown, label = PEERS[name]
     python = environment(cache, packages[0] if packages else "plain", packages)
     result = cost([python, HERE / "drivers" / driver, source, work / f"{name}.jsonl"], work / f"{name}.log")
-    return {**result, "label": label, "job": job, "version": version(python, shown) if shown else platform.python_version()}
+    return {**result, "label": label, "job": job, "version": version(python, shown) if shown else ""}
 
 
 def run_one(name, options, source, work):
@@ -121,7 +129,7 @@ def run_one(name, options, source, work):
     if name == YARDSTICK:
         row = cost(["wc", "-w", source], work / "wc.log", {"LC_ALL": "C"})
         return {**row, "label": "LC_ALL=C wc -w (yardstick)", "job": "yardstick", "version": ""}
-    row = run_ours(name, options.descale, source, work) if name in OURS else run_peer(name, options.cache, source, work)
+    row = run_ours(name, options, source, work) if name in OURS else run_peer(name, options.cache, source, work)
     row["kept_text_bytes"] = kept(work / f"{name}.jsonl", work / f"{name}.ids")
     return row
 
@@ -170,7 +178,9 @@ def main():
     work = options.cache / f"work-{facts['sha256'][:12]}"
     work.mkdir(exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    options.descale = (options.descale or build_descale()).resolve()
+    if options.descale is None:
+        options.descale, options.commit = build_descale(), options.commit or commit()
+    options.descale = options.descale.resolve()
     kept_rows = work / "rows.json"
     rows = json.loads(kept_rows.read_text()) if kept_rows.exists() else {}
     for name in options.only or [YARDSTICK, *OURS, *PEERS]:

@@ -28,8 +28,9 @@ def share(part, whole):
 
 
 def named(row):
-    """Label and version."""
-    return f"{row['label']} {row['version']}".strip()
+    """The label with the version after the tool's name."""
+    tool, comma, way = row["label"].partition(", ")
+    return f"{tool} {row['version']}".strip() + comma + way
 
 
 def cost_cells(row, facts):

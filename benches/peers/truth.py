@@ -168,5 +168,21 @@ def main(corpus, results):
     json.dump({"documents": len(ids), "with_twin": with_twin, "verdicts": verdicts}, sys.stdout)
 
 
+def check(corpus, count):
+    """Compares the pairs of the first `count` documents with those that plain sets of words give, all counted."""
+    with open(corpus, encoding="utf-8") as stream:
+        texts = [WORD.findall(json.loads(line)["text"].lower()) for line, _ in zip(stream, range(count))]
+    plain = [{tuple(words[at:at + SHINGLE_WORDS]) for at in range(max(1, len(words) - SHINGLE_WORDS + 1))} for words in texts]
+    found = {(one, other): s for one, near in enumerate(neighbours(shingle_sets(corpus)[1][:count])) for other, s in near}
+    wanted = {(one, other): len(a & b) / len(a | b) for one, a in enumerate(plain) for other, b in enumerate(plain)
+              if one != other and len(a & b) >= FLOOR * len(a | b)}
+    if found != wanted:
+        sys.exit(f"{len(found.keys() ^ wanted.keys())} of {len(wanted)} pairs differ")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    # truth.py CORPUS NAME=IDS... judges results; truth.py --check CORPUS COUNT tests this file.
+    if sys.argv[1] == "--check":
+        check(sys.argv[2], int(sys.argv[3]))
+    else:
+        main(sys.argv[1], sys.argv[2:])
