@@ -19,6 +19,8 @@ use crate::span::{Span, TokenSpan};
 
 /// Tokens beside a copy that are read to find a template's true ends.
 const CONTEXT_TOKENS: u32 = 60;
+/// Of a longer block only the beginning is shown.
+const MAX_SHOWN_BYTES: usize = 4000;
 /// Copies shown of a block.
 const EXAMPLES: usize = 3;
 
@@ -68,8 +70,8 @@ pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: 
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read(record.text);
-                    let look = |&(_, (t, which, span)): &(u32, (u32, u32, TokenSpan))| {
-                        sight(record.text, reading, letters, t, which, span)
+                    let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
+                        sight(record.text, reading, letters, &templates[at.0 as usize], at)
                     };
                     seen.push((record.doc, name_of(corpus, record), wanted.of(record.doc).iter().map(look).collect()));
                     Ok(())
@@ -115,20 +117,34 @@ fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
     Table::from_sorted(wanted)
 }
 
-fn sight(text: &str, reading: &Reading, letters: &mut Letters, template: u32, which: u32, span: TokenSpan) -> Sight {
+/// What is to be seen at one place of a template. Letters are read only where the bank needs them.
+fn sight(
+    text: &str,
+    reading: &Reading,
+    letters: &mut Letters,
+    template: &Template,
+    at: (u32, u32, TokenSpan),
+) -> Sight {
+    let (number, which, span) = at;
     let spans = &reading.body.spans;
-    let mut read = |from: u32, to: u32| {
+    let mut read = |wanted: bool, from: u32, to: u32| {
+        if !wanted {
+            return Vec::new();
+        }
         letters.read(text, &spans[from as usize..(to as usize).min(spans.len())]);
         letters.codes.clone()
     };
+    let goes = template.reason.strips();
+    let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
+    let shown = if which > 0 { "" } else { &text[bytes.range()] };
     Sight {
-        template,
+        template: number,
         which,
-        left: read(span.start.saturating_sub(CONTEXT_TOKENS), span.start),
-        letters: read(span.start, span.end),
-        right: read(span.end, span.end + CONTEXT_TOKENS),
-        text: text[bytes.range()].to_owned(),
+        left: read(unsure, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
+        letters: read(goes && which == 0, span.start, span.end),
+        right: read(unsure, span.end, span.end + CONTEXT_TOKENS),
+        text: shown[..shown.floor_char_boundary(MAX_SHOWN_BYTES)].to_owned(),
         bytes,
     }
 }
