@@ -174,6 +174,9 @@ impl Bank {
         pairs.sort_unstable();
         for of_entry in pairs.chunk_by(|a, b| a.0 == b.0) {
             let entry = &self.entries[of_entry[0].0 as usize];
+            if of_entry.len() * GRAM < MIN_ANCHORED.min(narrow(entry.letters.len())) as usize {
+                continue;
+            }
             for chain in chains(of_entry) {
                 self::occurrence(entry, document, &chain, out);
             }
@@ -220,11 +223,19 @@ fn chains(anchors: &[(u32, u32, u32)]) -> Vec<Chain> {
     let gram = i64::try_from(GRAM).expect("a small number");
     let mut best: Vec<(i64, Option<usize>)> = Vec::with_capacity(anchors.len());
     for (i, &(_, at, template_at)) in anchors.iter().enumerate() {
-        let reaches = (i.saturating_sub(LOOK_BACK)..i).filter_map(|j| {
+        let steps = |j: usize| {
             let (_, before, template_before) = anchors[j];
-            let (step, template_step) =
-                (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before));
-            let near = step > 0 && template_step > 0 && step <= MAX_STEP && template_step <= MAX_DRIFT;
+            (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before))
+        };
+        // The next letter of both texts: nothing is nearer, and every chain that reaches here reaches there.
+        let recent = || (i.saturating_sub(LOOK_BACK)..i).rev();
+        if let Some(j) = recent().take_while(|&j| steps(j).0 <= 1).find(|&j| steps(j) == (1, 1)) {
+            best.push((best[j].0 + 1, Some(j)));
+            continue;
+        }
+        let reaches = recent().take_while(|&j| steps(j).0 <= MAX_STEP).filter_map(|j| {
+            let (step, template_step) = steps(j);
+            let near = step > 0 && template_step > 0 && template_step <= MAX_DRIFT;
             let gain = gram.min(step).min(template_step) - step_cost(step, template_step);
             near.then(|| (best[j].0 + gain, Some(j)))
         });
