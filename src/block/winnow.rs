@@ -7,6 +7,7 @@
 //! Departure from the paper: a document shorter than a window counts as one window, so that short equal documents
 //! meet too.
 
+use super::Options;
 use crate::hash;
 
 /// Replaces `out` by the hash of every run of `k` tokens, in order: `tokens.len() - k + 1` of them, none if shorter.
@@ -46,6 +47,17 @@ pub fn is_low_complexity(tokens: &[u64]) -> bool {
     let Some(&first) = tokens.first() else { return true };
     let Some(&second) = tokens.iter().find(|&&t| t != first) else { return true };
     !tokens.iter().any(|&t| t != first && t != second)
+}
+
+/// Calls `each` with the hash and the position of every seed of a document, ascending: its winnowed grams, those that
+/// say too little left out unless every repeat is asked for. `out` is overwritten with all grams. `O(tokens)`.
+pub fn seeds(options: &Options, tokens: &[u64], out: &mut Vec<u64>, mut each: impl FnMut(u64, usize)) {
+    grams(tokens, options.gram_tokens, out);
+    winnow(out, options.window, |i| {
+        if options.exact || !is_low_complexity(&tokens[i..i + options.gram_tokens]) {
+            each(out[i], i);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -93,5 +105,15 @@ mod tests {
     fn low_complexity_means_fewer_than_three_words() {
         assert!(is_low_complexity(&[1, 2, 1, 2, 1]) && is_low_complexity(&[7, 7]) && is_low_complexity(&[]));
         assert!(!is_low_complexity(&[1, 2, 1, 2, 3]));
+    }
+
+    #[test]
+    fn seeds_that_say_too_little_count_only_when_exact() {
+        let count = |exact| {
+            let (mut n, mut grams) = (0, Vec::new());
+            seeds(&Options { exact, ..Options::default() }, &[7; 40], &mut grams, |_, _| n += 1);
+            n
+        };
+        assert!(count(false) == 0 && count(true) > 0);
     }
 }

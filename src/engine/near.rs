@@ -9,7 +9,7 @@ use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
 use crate::io::Parser;
-use crate::near::{Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
+use crate::near::{self, Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
@@ -203,8 +203,7 @@ fn join(corpus: &Corpus<'_>, bands: crate::shuffle::Shuffle<Band>, rows: u32) ->
     corpus.fold(bands, |_, mut groups| {
         let mut edges: Vec<(u32, u32)> = Vec::new();
         while let Some(mut group) = groups.next_group()? {
-            let common = lsh::is_containment_key(group.key()) && group.len() > lsh::CONTAINMENT_KEY_MAX_DOCS as u64;
-            if group.len() < 2 || common {
+            if lsh::is_idle(group.key(), group.len()) {
                 continue;
             }
             let mut first = None;
@@ -336,20 +335,11 @@ fn verdicts(
                 decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
                 Ok(())
             })?;
-            verdicts.extend(clustered(decider.finish()));
+            verdicts.extend(near::clustered(decider.finish()));
         }
         Ok(verdicts)
     })?;
     let mut rows: Vec<(u32, Verdict)> = decided.into_iter().flatten().map(|v| (v.doc, v)).collect();
     rows.sort_unstable_by_key(|r| r.0);
     Ok(Table::from_sorted(rows))
-}
-
-/// The verdicts on documents that have company.
-fn clustered(verdicts: Vec<Verdict>) -> impl Iterator<Item = Verdict> {
-    let mut sizes: HashMap<u32, u32> = HashMap::new();
-    for verdict in &verdicts {
-        *sizes.entry(verdict.cluster_root).or_default() += 1;
-    }
-    verdicts.into_iter().filter(move |v| sizes[&v.cluster_root] > 1)
 }
