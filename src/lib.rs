@@ -1,5 +1,7 @@
 //! Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
 pub mod block;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod hash;

@@ -3,8 +3,8 @@
 //! All of it goes to standard error, the bar only when that is a terminal. No colours of our own, so there is nothing
 //! for `NO_COLOR` to switch off.
 
-use descale::engine::summary::{BlockSummary, NearSummary};
-use descale::engine::{Progress, Summary};
+use crate::engine::summary::{BlockSummary, NearSummary};
+use crate::engine::{Progress, Summary};
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
@@ -14,13 +14,13 @@ const BAR: &str = "{msg:>12} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec},
 const SPINNER: &str = "{msg:>12} {spinner} {bytes} {bytes_per_sec}, {elapsed}";
 
 /// A bar on standard error, one stage after the other.
-pub(crate) struct Bar {
+pub(super) struct Bar {
     bar: ProgressBar,
 }
 
 impl Bar {
     /// A bar; invisible when `quiet` or when standard error is no terminal.
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Self { bar: ProgressBar::with_draw_target(None, target) }
     }
@@ -54,17 +54,17 @@ impl Progress for Bar {
 }
 
 /// One message on standard error. A closed standard error is nobody's loss.
-pub(crate) fn note(kind: &str, message: &dyn Display) {
+pub(super) fn note(kind: &str, message: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{kind}: {message}");
 }
 
 /// Text on standard error as it is.
-pub(crate) fn text(text: &str) {
+pub(super) fn text(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The summary for people, a fact a line.
-pub(crate) fn table(summary: &Summary) -> String {
+pub(super) fn table(summary: &Summary) -> String {
     let mut table = String::new();
     let mut row = |name: &str, value: String| {
         let _ = writeln!(table, "{name:>12}  {value}");
@@ -151,7 +151,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use descale::engine::{Options, summary};
+    use crate::engine::{Options, summary};
 
     #[test]
     fn the_table_reads() {
