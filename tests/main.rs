@@ -2,6 +2,9 @@
 //!
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
+//! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
+//! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
+//! - `steady`: same input and options, same bytes, whatever the threads, the memory and the files.
 //! - `tidy`: who may name whom in `src`, and other rules of the house.
 //!
 //! Run all with `cargo test`, one module with `cargo test --test main cases`. After a wanted change of what the command
@@ -11,4 +14,15 @@
 
 mod cases;
 mod cli;
+#[path = "../benches/corpus/mod.rs"]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "it makes up text"
+)]
+mod corpus;
+mod oracle;
+mod report;
+mod steady;
 mod tidy;

@@ -69,7 +69,7 @@ fn words(
     py: Python<'_>,
     name: &str,
     texts: &Bound<'_, PyAny>,
-    mut make: impl FnMut(&[u64], &mut Vec<u64>) + Send,
+    mut make: impl FnMut(&str, &Tokens, &mut Vec<u64>) + Send,
 ) -> PyResult<PyTable> {
     let given = self::texts(texts)?;
     let (mut lengths, mut all) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ fn words(
         for text in each(&given) {
             lengths.push(text.map(|text| {
                 read_tokens(text, &mut tokens);
-                make(&tokens.hashes, &mut words);
+                make(text, &tokens, &mut words);
                 all.extend_from_slice(&words);
                 words.len()
             }));
@@ -96,8 +96,10 @@ pub(crate) fn sketch(
     texts: &Bound<'_, PyAny>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTable> {
-    let (near, mut scratch) = (near(options)?, Vec::new());
-    words(py, "sketch", texts, |tokens, out| near.sketch(tokens, &mut scratch, out))
+    let (near, mut scratch, mut units) = (near(options)?, Vec::new(), Vec::new());
+    words(py, "sketch", texts, |text, tokens, out| {
+        near.sketch(near.units(text, tokens, None, &mut units), &mut scratch, out);
+    })
 }
 
 /// band_keys(texts, **options): the keys under which each text meets those it may be a duplicate of.
@@ -108,8 +110,10 @@ pub(crate) fn band_keys(
     texts: &Bound<'_, PyAny>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTable> {
-    let (near, mut scratch) = (near(options)?, Vec::new());
-    words(py, "keys", texts, |tokens, out| near.keys(tokens, &mut scratch, out))
+    let (near, mut scratch, mut units) = (near(options)?, Vec::new(), Vec::new());
+    words(py, "keys", texts, |text, tokens, out| {
+        near.keys(near.units(text, tokens, None, &mut units), &mut scratch, out);
+    })
 }
 
 /// seeds(texts, **options): the winnowed seeds of each text.
@@ -150,11 +154,11 @@ type Alike = [f64; 3];
 
 /// How alike pairs of texts are: Jaccard, the share of the first in the second, and of the second in the first.
 fn compare<'t>(near: &Near, pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Vec<Option<Alike>> {
-    let mut tokens = Tokens::default();
+    let (mut tokens, mut units) = (Tokens::default(), Vec::new());
     let mut set = |text: &str| {
         let mut set = Vec::new();
         read_tokens(text, &mut tokens);
-        near.shingle_set(&tokens.hashes, &mut set);
+        near.shingle_set(near.units(text, &tokens, None, &mut units), &mut set);
         set
     };
     let alike = |(a, b): (Option<&str>, Option<&str>)| {

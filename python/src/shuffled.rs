@@ -81,11 +81,13 @@ impl Bands {
         for batch in batches(rows)? {
             let (docs, texts) = (whole(&batch, "doc")?, Texts::new("text", column(&batch, "text")?)?);
             detached(py, || {
-                let (mut tokens, mut scratch, mut keys) = (Tokens::default(), Vec::new(), Vec::new());
+                let (mut tokens, mut units) = (Tokens::default(), Vec::new());
+                let (mut scratch, mut keys) = (Vec::new(), Vec::new());
                 for (&doc, text) in docs.values().iter().zip(texts.iter()) {
                     let Some(text) = text else { continue };
                     tokenize(text, &mut tokens);
-                    self.near.keys(&tokens.hashes, &mut scratch, &mut keys);
+                    let units = self.near.units(text, &tokens, None, &mut units);
+                    self.near.keys(units, &mut scratch, &mut keys);
                     self.send(doc, &keys, &mut out);
                 }
                 Ok(())
@@ -281,11 +283,14 @@ impl Candidates {
             let mut sequences = FixedSizeBinaryBuilder::new(16);
             let (mut shingles, mut counts) = (BinaryBuilder::new(), Vec::new());
             detached(py, || {
-                let (mut tokens, mut scratch, mut bytes) = (Tokens::default(), Vec::new(), Vec::new());
+                let (mut tokens, mut units) = (Tokens::default(), Vec::new());
+                let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
                 for (&home, text) in homes.values().iter().zip(texts.iter()) {
-                    tokenize(text.unwrap_or_default(), &mut tokens);
-                    let sequence = hash::token_sequence(&tokens.hashes);
-                    counts.push(i64::try_from(tokens.len()).expect("fewer tokens than bytes"));
+                    let text = text.unwrap_or_default();
+                    tokenize(text, &mut tokens);
+                    let units = self.near.units(text, &tokens, None, &mut units);
+                    let sequence = hash::token_sequence(units);
+                    counts.push(i64::try_from(units.len()).expect("fewer tokens than bytes"));
                     sequences.append_value(sequence.to_le_bytes()).expect("sixteen bytes");
                     if self.sent.contains(&(home, sequence)) {
                         shingles.append_null();
@@ -294,7 +299,7 @@ impl Candidates {
                     if self.sent.len() < REMEMBERED_SEQUENCES {
                         self.sent.insert((home, sequence));
                     }
-                    self.near.shingle_set(&tokens.hashes, &mut scratch);
+                    self.near.shingle_set(units, &mut scratch);
                     bytes.clear();
                     scratch.iter().for_each(|s| bytes.extend_from_slice(&s.to_le_bytes()));
                     shingles.append_value(&bytes);

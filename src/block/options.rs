@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// How repeated blocks are found and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
-    /// Strip every token run that repeats, exactly and whatever it is: no altered copies, no judgement.
+    /// Strip every token that lies in a run of `min_tokens` tokens that occurs again, and no other: no altered copies,
+    /// no running heads, no judgement.
     pub exact: bool,
     /// Tokens in a gram, the unit whose copies are counted.
     pub gram_tokens: usize,
@@ -27,6 +29,7 @@ pub struct Options {
 
 /// Which copies of a block that goes stay all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepCopies {
     /// None of boilerplate; the first of a passage that goes only because every repeat was asked for.
@@ -50,6 +53,7 @@ impl std::fmt::Display for KeepCopies {
 
 /// Kinds of text that repeat and belong where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Protect {
     /// Passages between quotation marks.
@@ -101,10 +105,29 @@ impl Options {
         within("min-documents", self.min_documents as usize, 1, 1_000_000_000)
     }
 
-    /// The shortest repeat that is surely found, in tokens.
+    /// The shortest repeat that is surely found, in tokens; of every repeat, the shortest that goes.
     #[must_use]
     pub fn guarantee_tokens(&self) -> usize {
-        self.gram_tokens + self.window - 1
+        if self.exact { self.min_tokens as usize } else { self.gram_tokens + self.window - 1 }
+    }
+
+    /// Tokens in a winnowed gram.
+    #[must_use]
+    pub fn seed_tokens(&self) -> usize {
+        if self.exact { self.gram_tokens.min(self.min_tokens as usize) } else { self.gram_tokens }
+    }
+
+    /// Grams in a winnowing window: no more than let a repeat of [`Self::guarantee_tokens`] through.
+    #[must_use]
+    pub fn seed_window(&self) -> usize {
+        self.window.min(self.guarantee_tokens() + 1 - self.seed_tokens())
+    }
+
+    /// Tokens in a gram whose copies are counted. Where every repeat goes it is as long as the shortest repeat that
+    /// does: the tokens that lie in a repeated one are then those that a suffix array finds at this length.
+    #[must_use]
+    pub fn counted_tokens(&self) -> usize {
+        if self.exact { self.min_tokens as usize } else { self.gram_tokens }
     }
 
     /// Whether a kind of text is protected.

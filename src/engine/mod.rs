@@ -94,6 +94,7 @@ fn conduct(
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
         outputs: outputs(&totals, decided.census()),
         resources: Resources::default(),
+        ..Summary::default()
     };
     summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {

@@ -87,16 +87,16 @@ impl Posting for Candidate {
     }
 }
 
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(in crate::engine) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(in crate::engine) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
 /// How many bits numbers below `count` have.
-pub(super) fn bits_of(count: u32) -> u32 {
+pub(in crate::engine) fn bits_of(count: u32) -> u32 {
     (u32::BITS - count.leading_zeros()).max(1)
 }
 
@@ -140,18 +140,15 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
 }
 
-/// The hashes of the tokens that no cut touches.
-fn visible<'t>(tokens: &'t Tokens, cuts: Option<&Vec<Cut>>, buffer: &'t mut Vec<u64>) -> &'t [u64] {
-    let Some(cuts) = cuts else { return &tokens.hashes };
-    buffer.clear();
-    let mut cuts = cuts.iter().map(|c| c.span).peekable();
-    for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
-        while cuts.next_if(|c| c.end <= span.start).is_some() {}
-        if cuts.peek().is_none_or(|c| span.end <= c.start) {
-            buffer.push(hash);
-        }
-    }
-    buffer
+/// What a document's shingles are made of, where no cut touches it.
+fn units<'t>(
+    near: &Near,
+    text: &str,
+    tokens: &'t Tokens,
+    cuts: Option<&Vec<Cut>>,
+    buffer: &'t mut Vec<u64>,
+) -> &'t [u64] {
+    near.units(text, tokens, cuts.into_iter().flatten().map(|cut| cut.span), buffer)
 }
 
 /// First read: documents that share a key are candidates.
@@ -169,7 +166,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
                 share.count(record, tokens.len());
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
@@ -270,7 +267,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
                 Ok(())
             };
@@ -313,7 +310,7 @@ fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mu
 }
 
 /// What the plan calls a record.
-pub(super) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
+pub(in crate::engine) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
     let file = &corpus.inputs.files()[record.file as usize];
     record.id.map_or_else(|| format!("{}:{}", file.name, record.row + 1), str::to_owned)
 }

@@ -1,6 +1,6 @@
 //! A document as the block way reads it: its tokens, without the running heads and feet of a paged text.
 
-use crate::block::page;
+use crate::block::{Options, page};
 use crate::span::{ByteSpan, Span, TokenSpan};
 use crate::text::{Tokens, tokenize};
 
@@ -15,13 +15,20 @@ pub(super) struct Reading {
     places: Vec<u32>,
     /// The running lines, as spans of all tokens.
     pub(super) running: Vec<TokenSpan>,
+    /// Whether running lines are looked for at all: a run that takes every repeat knows only tokens.
+    has_lines: bool,
 }
 
 impl Reading {
+    /// Buffers for reading as the options ask.
+    pub(super) fn new(options: &Options) -> Self {
+        Self { has_lines: !options.exact, ..Self::default() }
+    }
+
     /// Reads a text. `O(bytes)`.
     pub(super) fn read(&mut self, text: &str) {
         tokenize(text, &mut self.all);
-        let lines = page::running_lines(text);
+        let lines = if self.has_lines { page::running_lines(text) } else { Vec::new() };
         self.running.clear();
         self.places.clear();
         self.body.hashes.clear();

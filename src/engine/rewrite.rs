@@ -192,7 +192,7 @@ pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir
         let mut file = out.json_lines("blocks.jsonl")?;
         for (id, b) in (1..).zip(&block.blocks) {
             let example = |&(doc, span): &(u32, ByteSpan)| {
-                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end })
+                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end, ..Example::default() })
             };
             let decision = match (b.reason.strips(), corpus.options.block.keep_copies) {
                 (false, _) => BlockDecision::Keep,
@@ -209,6 +209,7 @@ pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir
                 sites: 0,
                 decision,
                 why: wording(b.reason),
+                evidence: None,
                 examples: b.examples.iter().map(example).collect::<Result<_>>()?,
             })?;
         }

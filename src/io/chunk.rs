@@ -7,10 +7,14 @@
 
 use super::compress::Reader;
 use super::inputs::{Format, InputFile, Inputs};
+use super::warc;
 use crate::error::{Error, Result};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// What any file may be decompressed to, however small it is.
+const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
 /// How the input is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +23,13 @@ pub struct ReadOptions {
     pub chunk_bytes: usize,
     /// Bytes of a row, decompressed (at most 3 GiB); one that is longer by a chunk is an error.
     pub max_record_bytes: usize,
+    /// How many times its size on disk a file may be when decompressed; looked at after 64 MiB. A bomb is more.
+    pub max_expansion: u32,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { chunk_bytes: 1 << 20, max_record_bytes: 256 << 20 }
+        Self { chunk_bytes: 1 << 20, max_record_bytes: 256 << 20, max_expansion: 1000 }
     }
 }
 
@@ -98,6 +104,8 @@ struct OpenFile {
     /// The start of a row whose end is not read yet.
     carry: Vec<u8>,
     consumed: u64,
+    /// Bytes it was decompressed to so far.
+    content: u64,
 }
 
 impl Chunks {
@@ -117,6 +125,7 @@ impl Chunks {
         let options = ReadOptions {
             chunk_bytes: options.chunk_bytes.clamp(1, 1 << 30),
             max_record_bytes: options.max_record_bytes.min(3 << 30),
+            ..options
         };
         Self { files: files.into_iter(), options, current: None, next_doc: first_doc.into(), number: 0 }
     }
@@ -172,8 +181,8 @@ impl Source for Chunks {
 
 impl OpenFile {
     fn open(input: Arc<InputFile>) -> Result<Self> {
-        let reader = Reader::open(&input.path, input.compression)?;
-        Ok(Self { input, reader, row: 0, carry: Vec::new(), consumed: 0 })
+        let reader = Reader::open(&input.path, input.format, input.compression)?;
+        Ok(Self { input, reader, row: 0, carry: Vec::new(), consumed: 0, content: 0 })
     }
 
     /// Bytes on disk read since the last call.
@@ -191,11 +200,16 @@ impl OpenFile {
         loop {
             let wanted = options.chunk_bytes.saturating_sub(into.len());
             let limit = if wanted == 0 { options.chunk_bytes } else { wanted };
-            let ended = self.reader.fill(into, limit, &self.input.path)? == 0;
-            if self.input.format == Format::JsonLines
-                && let Some(hop) = memrchr(b'\n', &into[searched..])
-            {
-                open = searched + hop + 1;
+            let read = self.reader.fill(into, limit, &self.input.path)?;
+            let ended = read == 0;
+            self.content += read as u64;
+            self.check_expansion(options.max_expansion)?;
+            match self.input.format {
+                Format::Text => {}
+                Format::Warc => open += self.whole_records(&into[start..], open - start, ended)?,
+                Format::JsonLines | Format::Parquet => {
+                    open = memrchr(b'\n', &into[searched..]).map_or(open, |hop| searched + hop + 1);
+                }
             }
             searched = into.len();
             if into.len() - open > options.max_record_bytes {
@@ -212,17 +226,38 @@ impl OpenFile {
         }
     }
 
+    fn check_expansion(&self, limit: u32) -> Result<()> {
+        // Rows of a table are no measure of what was read of it.
+        let table = self.input.format == Format::Parquet;
+        let stored = if table { self.input.bytes } else { self.reader.consumed() };
+        if self.content <= EXPANSION_FREE_BYTES || self.content / stored.max(1) <= u64::from(limit) {
+            return Ok(());
+        }
+        let error = Error::input(format!("the file is more than {limit} times its size when decompressed"));
+        Err(error.at(&self.input.path).cure("if it is no bomb, allow it with --max-expansion"))
+    }
+
+    /// Bytes of the archive records that are whole at `open`.
+    fn whole_records(&self, bytes: &[u8], open: usize, ended: bool) -> Result<usize> {
+        warc::whole_records(&bytes[open..], ended).map(|(len, _)| len).map_err(|(number, what)| {
+            let before = self.row + count_rows(Format::Warc, &bytes[..open], false);
+            let error = Error::input(what).at(&self.input.path).line(before + number + 1);
+            error.cure("the number is that of the record; fetch the file again, or check the tool that wrote it")
+        })
+    }
+
     fn too_long(&self, before: &[u8], limit: usize) -> Error {
-        let row = self.row + memchr_iter(b'\n', before).count() as u64;
+        let row = self.row + count_rows(self.input.format, before, false);
         let error = Error::input(format!("a record is longer than {limit} bytes")).at(&self.input.path).line(row + 1);
-        error.cure("split the record, or check that the lines end with \\n")
+        error.cure("split the record, check that the lines end with \\n, or allow it with --max-record")
     }
 }
 
 fn count_rows(format: Format, bytes: &[u8], ends: bool) -> u64 {
     match format {
         Format::Text => u64::from(ends),
-        Format::JsonLines => {
+        Format::Warc => warc::whole_records(bytes, true).map_or(0, |(_, records)| records),
+        Format::JsonLines | Format::Parquet => {
             let open = ends && bytes.last().is_some_and(|&b| b != b'\n');
             memchr_iter(b'\n', bytes).count() as u64 + u64::from(open)
         }
@@ -248,6 +283,11 @@ impl Row<'_> {
         if self.number == 0 && self.raw.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }
     }
 
+    /// Whether it begins as UTF-16 does.
+    pub(super) fn is_utf16(&self) -> bool {
+        self.number == 0 && (self.raw.starts_with(b"\xFF\xFE") || self.raw.starts_with(b"\xFE\xFF"))
+    }
+
     /// Adds the place to an error.
     pub(super) fn locate(&self, error: Error) -> Error {
         let error = error.at(&self.input.path);
@@ -257,11 +297,14 @@ impl Row<'_> {
 
 /// The rows of a part, in order.
 pub(super) fn rows<'a>(part: &'a Part, bytes: &'a [u8]) -> impl Iterator<Item = Row<'a>> {
-    let whole = part.input.format == Format::Text;
     let mut at = 0;
     (part.first_doc..part.first_doc + part.rows).zip(part.first_row..).map(move |(doc, number)| {
         let rest = &bytes[at..];
-        let len = if whole { rest.len() } else { memchr(b'\n', rest).map_or(rest.len(), |hop| hop + 1) };
+        let len = match part.input.format {
+            Format::Text => rest.len(),
+            Format::Warc => warc::record_len(rest, true).ok().flatten().unwrap_or(rest.len()),
+            Format::JsonLines | Format::Parquet => memchr(b'\n', rest).map_or(rest.len(), |hop| hop + 1),
+        };
         let row = Row { input: &part.input, number, doc, raw: &rest[..len], at };
         at += len;
         row
@@ -273,6 +316,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::fs;
+    use std::io::Read as _;
 
     fn folder_of(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Inputs) {
         let folder = tempfile::tempdir().unwrap();
@@ -336,9 +380,26 @@ mod tests {
     fn a_row_without_end_is_refused() {
         let (_folder, inputs) =
             folder_of(&[("a.jsonl", b"{}\n{\"text\":\"0123456789012345678901234567890123456789\"}\n")]);
-        let options = ReadOptions { chunk_bytes: 8, max_record_bytes: 16 };
+        let options = ReadOptions { chunk_bytes: 8, max_record_bytes: 16, ..ReadOptions::default() };
         let error = read_all(&inputs, options).unwrap_err().to_string();
         assert!(error.contains("a.jsonl:2: a record is longer than 16 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let bomb = zstd::encode_all(std::io::repeat(b'\n').take(80 << 20), 1).unwrap();
+        let (_folder, inputs) = folder_of(&[("a.jsonl.zst", &bomb)]);
+        let read = |options| {
+            let mut source = Chunks::new(&inputs, options);
+            let mut bytes = 0;
+            while let Some(chunk) = source.next_chunk(Vec::new())? {
+                bytes += chunk.bytes.len();
+            }
+            Ok::<_, Error>(bytes)
+        };
+        let error = read(ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("more than 1000 times") && error.contains("--max-expansion"), "{error}");
+        assert_eq!(read(ReadOptions { max_expansion: u32::MAX, ..ReadOptions::default() }).unwrap(), 80 << 20);
     }
 
     #[test]

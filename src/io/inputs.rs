@@ -10,28 +10,60 @@
 use super::chunk::{Chunks, ReadOptions, Source};
 use super::compress::Compression;
 use super::rows::{Rows, Table, TableSource};
+use super::stdin::{Spooled, StandardInput, spool};
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
 /// The names that are read, for messages.
-const KNOWN: &str = "*.jsonl *.ndjson *.json *.jsonl.gz *.jsonl.zst ... and text files *.txt *.md (also .gz, .zst)";
+const KNOWN: &str =
+    "*.jsonl *.ndjson *.json and text files *.txt *.md (all also .gz, .zst), *.parquet, *.warc *.wet (also .gz)";
 
 /// What the rows of a file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A JSON object a line.
+    #[serde(rename = "jsonl")]
     JsonLines,
     /// The whole file is one document.
     Text,
+    /// Apache Parquet: rows of columns, read as JSON lines; a row whose text is null counts as blank.
+    Parquet,
+    /// Web archives and the texts taken from them: WARC, WET. Records that are no text count as blank rows.
+    Warc,
 }
 
 impl Format {
+    /// The format that a user calls so: `jsonl`, `text`, `parquet` or `warc`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "jsonl" => Some(Self::JsonLines),
+            "text" => Some(Self::Text),
+            "parquet" => Some(Self::Parquet),
+            "warc" => Some(Self::Warc),
+            _ => None,
+        }
+    }
+
+    /// The extension of a file name that stands for it.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Text => "txt",
+            Self::Parquet => "parquet",
+            Self::Warc => "warc",
+        }
+    }
+
     /// The format and compression a file name stands for.
     #[must_use]
     pub fn of(name: &str) -> Option<(Self, Compression)> {
@@ -40,6 +72,8 @@ impl Format {
         let format = match stem.rsplit_once('.')?.1 {
             "jsonl" | "ndjson" | "json" => Self::JsonLines,
             "txt" | "md" => Self::Text,
+            "warc" | "wet" if compression != Compression::Zstd => Self::Warc,
+            "parquet" if compression == Compression::None => Self::Parquet,
             _ => return None,
         };
         Some((format, compression))
@@ -64,6 +98,8 @@ pub struct InputFile {
     pub(crate) modified: Option<SystemTime>,
     /// The rows, where the input is a table in memory and no file.
     pub(crate) table: Option<Table>,
+    /// Where standard input is kept; it lies there as long as anybody has the file.
+    pub(crate) spool: Option<Arc<TempDir>>,
 }
 
 impl InputFile {
@@ -99,12 +135,23 @@ impl Inputs {
     /// `Usage` where a pattern matches nothing readable, an explicit file has no known extension, or output names
     /// collide; `Resource` where a folder cannot be read.
     pub fn resolve(patterns: &[String]) -> Result<Self> {
+        Self::resolve_with(patterns, &StandardInput::default())
+    }
+
+    /// [`resolve`](Self::resolve) where `-` is standard input, which is copied to a temporary file.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and `Resource` where the copy fails.
+    pub fn resolve_with(patterns: &[String], standard: &StandardInput<'_>) -> Result<Self> {
         if patterns.is_empty() {
             return Err(Error::usage("no input given").cure(format!("name files, folders or globs of {KNOWN}")));
         }
         let mut search = Search::default();
         for pattern in patterns {
-            search.pattern(pattern)?;
+            match pattern.as_str() {
+                "-" => search.standard(standard)?,
+                pattern => search.pattern(pattern)?,
+            }
         }
         let Search { mut found, folders, skipped, repeated, .. } = search;
         name_apart(&mut found)?;
@@ -124,6 +171,7 @@ impl Inputs {
             compression: Compression::None,
             bytes,
             modified: None,
+            spool: None,
             table: Some(Table(rows)),
         };
         Self { files: vec![Arc::new(file)], folders: Vec::new(), skipped_files: 0, repeated_files: 0 }
@@ -137,12 +185,6 @@ impl Inputs {
             Some((file, table)) => Box::new(TableSource::new(file, table, options)),
             None => Box::new(Chunks::new(self, options)),
         }
-    }
-
-    /// Whether the input is a table in memory: there are no files to write anew.
-    #[must_use]
-    pub fn is_table(&self) -> bool {
-        self.files.iter().any(|file| file.table.is_some())
     }
 
     /// The files, in reading order.
@@ -182,15 +224,16 @@ struct Found {
     name: String,
     format: Format,
     compression: Compression,
+    spool: Option<Arc<TempDir>>,
 }
 
 impl Found {
     fn open(self, index: usize) -> Result<Arc<InputFile>> {
         let meta = self.path.metadata().map_err(|e| Error::io("read", &self.path, e))?;
         let index = u32::try_from(index).map_err(|_| Error::usage("more than 4 billion input files"))?;
-        let Self { path, name, format, compression, .. } = self;
+        let Self { path, name, format, compression, spool, .. } = self;
         let (bytes, modified) = (meta.len(), meta.modified().ok());
-        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, table: None }))
+        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool, table: None }))
     }
 }
 
@@ -214,12 +257,25 @@ impl Search {
         } else if pattern.contains(['*', '?', '[', '{']) {
             self.glob(pattern)?;
         } else {
-            let error = Error::usage("no such file or folder").at(path);
-            return Err(if pattern == "-" { error.cure("standard input is read twice: save it first") } else { error });
+            return Err(Error::usage("no such file or folder").at(path));
         }
         if (self.found.len(), self.repeated) == before {
             let message = format!("nothing to read in \"{pattern}\" (hidden names are left out)");
             return Err(Error::usage(message).cure(format!("looked for {KNOWN}")));
+        }
+        Ok(())
+    }
+
+    /// Standard input; a second `-` is the same again.
+    fn standard(&mut self, standard: &StandardInput<'_>) -> Result<()> {
+        if self.found.iter().any(|file| file.spool.is_some()) {
+            self.repeated += 1;
+            return Ok(());
+        }
+        let Spooled { path, name, folder } = spool(std::io::stdin().lock(), standard)?;
+        self.add(&path, Path::new(&name))?;
+        if let Some(file) = self.found.last_mut() {
+            file.spool = Some(folder);
         }
         Ok(())
     }
@@ -281,7 +337,7 @@ impl Search {
         let Some((format, compression)) = Format::of(&name) else { return Ok(false) };
         let canonical = canonical(path)?;
         if self.seen.insert(canonical.clone()) {
-            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression });
+            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression, spool: None });
         } else {
             self.repeated += 1;
         }
@@ -448,7 +504,7 @@ mod tests {
             ("a.csv", "unknown file extension"),
             ("empty", "nothing to read"),
             ("none.txt", "no such file"),
-            ("-", "save it first"),
+            ("-", "--format"),
         ] {
             let error = if pattern == "-" { Inputs::resolve(&["-".into()]) } else { resolve(&root, &[pattern]) };
             let error = error.unwrap_err();

@@ -8,7 +8,13 @@
 //! it took out, [`pack`] compresses them where that is the costly part, a [`DataWriter`] writes them in order; an
 //! [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore()`] is the inverse.
 //!
+//! Tables (Parquet) are read as JSON lines and written from them: to all between they are lines.
+//!
+//! Broken UTF-8 makes a row bad, unless the parser is told to show U+FFFD for it. Bounds against hostile files: bytes
+//! of a record, and how far a file may expand ([`ReadOptions`]). `-` is standard input, kept in a temporary file.
+//!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
+//! Of a table this holds for the values.
 
 mod chunk;
 mod compress;
@@ -17,14 +23,20 @@ mod inputs;
 mod json_scan;
 mod json_string;
 mod jsonl;
+mod kernel;
+mod lossy;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod restore;
 mod rewrite;
 mod rows;
 mod site;
 mod staging;
+mod stdin;
 mod text_files;
+mod warc;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +49,4 @@ pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, rewrite};
 pub use rows::{MemoryRow, Rows};
+pub use stdin::StandardInput;

@@ -2,9 +2,10 @@
 
 use super::chunk::{Chunk, Part, Row, rows};
 use super::inputs::Format;
+use super::lossy::{Line, Lossy};
 use super::rows::{MemoryRow, Rows};
 use super::site::site;
-use super::{jsonl, text_files};
+use super::{jsonl, text_files, warc};
 use crate::error::{Error, Result};
 use crate::record::{Fields, RecordView, Visit};
 use simdutf8::compat;
@@ -14,6 +15,9 @@ use simdutf8::compat;
 pub struct Parser {
     fields: Fields,
     buffers: Buffers,
+    /// Whether broken UTF-8 is read all the same.
+    replaces: bool,
+    lossy: Lossy,
 }
 
 /// Room for values that differ from their raw form.
@@ -30,7 +34,14 @@ impl Parser {
     /// A parser for these fields.
     #[must_use]
     pub fn new(fields: &Fields) -> Self {
-        Self { fields: fields.clone(), buffers: Buffers::default() }
+        Self { fields: fields.clone(), buffers: Buffers::default(), replaces: false, lossy: Lossy::default() }
+    }
+
+    /// Reads rows of broken UTF-8 too: a broken sequence is U+FFFD in the view. In the file it stays as it is, and
+    /// [`rewrite`](super::rewrite()) cuts the raw bytes that a span of the view stands for. UTF-16 stays an error.
+    #[must_use]
+    pub fn replacing_broken_utf8(self) -> Self {
+        Self { replaces: true, ..self }
     }
 
     /// Visits every row of the chunk in order: records, blank rows, and broken ones with what is wrong with them.
@@ -92,8 +103,17 @@ impl Parser {
         // UTF-8 is checked in one go, which is fastest; only where that fails row by row.
         let valid = simdutf8::basic::from_utf8(bytes).ok();
         for row in rows(part, bytes).filter(|row| wanted(row.doc)) {
-            let line = valid.map_or_else(|| utf8(&row), |text| Ok(&text[row.at..row.at + row.raw.len()]));
-            let record = line.and_then(|line| self.record(&row, line));
+            if row.input.format == Format::Warc && warc::text(row.raw).is_none() {
+                // What is no text need not be UTF-8.
+                visit(Visit::Blank { doc: row.doc })?;
+                continue;
+            }
+            let line = match valid {
+                Some(text) => Ok(Line::whole(&text[row.at..row.at + row.raw.len()])),
+                None if self.replaces => Line::lossy(&row, &mut self.lossy),
+                None => utf8(&row).map(Line::whole),
+            };
+            let record = line.and_then(|line| record(&row, line, &self.fields, &mut self.buffers));
             visit(match record {
                 Ok(Some(record)) => Visit::Record(record),
                 Ok(None) => Visit::Blank { doc: row.doc },
@@ -135,13 +155,26 @@ impl Parser {
         }
         Ok(())
     }
+}
 
-    fn record<'a>(&'a mut self, row: &Row<'a>, line: &'a str) -> Result<Option<RecordView<'a>>> {
-        match row.input.format {
-            Format::JsonLines => jsonl::record(row, line, &self.fields, &mut self.buffers),
-            Format::Text => Ok(Some(text_files::record(row, line, &self.fields))),
+fn record<'a>(
+    row: &Row<'a>,
+    line: Line<'a>,
+    fields: &Fields,
+    buffers: &'a mut Buffers,
+) -> Result<Option<RecordView<'a>>> {
+    let found = match row.input.format {
+        Format::JsonLines | Format::Parquet => jsonl::record(row, line.text, fields, buffers)?,
+        Format::Text => Some(text_files::record(row, line.text, fields)),
+        Format::Warc => {
+            let text = warc::text(row.raw).map(|text| line.shown(text.start)..line.shown(text.end));
+            text.map(|text| warc::record(row, line.text, text, fields, buffers))
         }
-    }
+    };
+    Ok(found.map(|mut record| {
+        record.value = line.raw(record.value.start)..line.raw(record.value.end);
+        record
+    }))
 }
 
 /// The row as UTF-8.
@@ -151,8 +184,7 @@ impl Parser {
 pub(super) fn utf8<'a>(row: &Row<'a>) -> Result<&'a str> {
     compat::from_utf8(row.raw).map_err(|error| {
         let column = error.valid_up_to() + 1;
-        let sixteen = row.number == 0 && (row.raw.starts_with(b"\xFF\xFE") || row.raw.starts_with(b"\xFE\xFF"));
-        let cure = if sixteen { "convert it: `iconv -f UTF-16 -t UTF-8`" } else { "convert the file to UTF-8" };
+        let cure = if row.is_utf16() { "convert it: `iconv -f UTF-16 -t UTF-8`" } else { "convert the file to UTF-8" };
         Error::input(format!("broken UTF-8 at byte {column} of the record")).cure(cure)
     })
 }

@@ -71,14 +71,14 @@ fn spans(text: &str, tosses: &[bool]) -> Vec<ByteSpan> {
     spans
 }
 
-type Choice = (u8, Vec<bool>);
+pub(super) type Choice = (u8, Vec<bool>);
 
-fn choices() -> impl Strategy<Value = Vec<Choice>> {
+pub(super) fn choices() -> impl Strategy<Value = Vec<Choice>> {
     proptest::collection::vec((0u8..4, proptest::collection::vec(any::<bool>(), 1..7)), 1..8)
 }
 
 /// Rewrites, checks what is left against the law, restores.
-fn check(name: &str, input: &[u8], choices: &[Choice]) {
+pub(super) fn check(name: &str, input: &[u8], choices: &[Choice]) {
     let fields = Fields::default();
     let chunk = chunk(name, input);
     let before = texts(&chunk, &fields);
@@ -160,4 +160,58 @@ fn a_span_after_the_text_is_an_error() {
         let result = rewrite(&chunk, &Fields::default(), |_| Action::Cut(&spans), &mut Vec::new(), &mut |_| Ok(()));
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Resource);
     }
+}
+
+#[test]
+fn broken_bytes_stay_where_no_span_is() {
+    let text = b"a\xFFb\xE2\x82c\xC3";
+    // The view is "a\u{fffd}b\u{fffd}c\u{fffd}"; "\u{fffd}b" goes.
+    let spans = [ByteSpan::new(1, 5)];
+    let warc = |text: &[u8]| {
+        let head = format!("WARC/1.0\nWARC-Type: conversion\nContent-Length: {}\n\n", text.len());
+        [head.as_bytes(), text, b"\n\n"].concat()
+    };
+    let json = |text: &[u8]| [b"{\"x\":\"\xFF\",\"text\":\"", text, b"\"}\n"].concat();
+    let left = b"a\xE2\x82c\xC3";
+    for (name, input, expected) in [
+        ("a.txt", text.to_vec(), left.to_vec()),
+        ("a.jsonl", json(text), json(left)),
+        ("a.warc", warc(text), warc(left)),
+    ] {
+        let chunk = chunk(name, &input);
+        let mut parser = Parser::new(&Fields::default()).replacing_broken_utf8();
+        let visit = |visit: Visit<'_>| {
+            let Visit::Record(record) = visit else { panic!("{visit:?}") };
+            assert_eq!(record.text, "a\u{fffd}b\u{fffd}c\u{fffd}");
+            assert_eq!(record.raw[record.value], text[..]);
+            Ok(())
+        };
+        parser.visit(&chunk, visit).unwrap();
+        let (mut out, mut removed) = (Vec::new(), Vec::new());
+        rewrite(&chunk, &Fields::default(), |_| Action::Cut(&spans), &mut out, &mut |r| {
+            removed.push(serde_json::to_string(&r).unwrap());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(out, expected, "{name}");
+        let removed = removed.iter().map(|line| Ok(serde_json::from_str::<Removed<'_>>(line).unwrap()));
+        let mut back = Vec::new();
+        restore(Format::of(name).unwrap().0, Some(&mut out.as_slice()), removed, &mut |bytes| {
+            back.extend_from_slice(bytes);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(back, input, "{name}");
+    }
+}
+
+#[test]
+fn utf16_is_not_replaced() {
+    let chunk = chunk("a.txt", b"\xFF\xFEa\0");
+    let mut parser = Parser::new(&Fields::default()).replacing_broken_utf8();
+    let visit = |visit: Visit<'_>| {
+        assert!(matches!(visit, Visit::Bad { .. }));
+        Ok(())
+    };
+    parser.visit(&chunk, visit).unwrap();
 }

@@ -1,0 +1,79 @@
+//! Memory, spill and speed of whole runs on a made-up corpus of any size.
+//!
+//! ```text
+//! cargo bench --bench scale                      0.02 GB, every mode
+//! cargo bench --bench scale -- 0.2 256M          gigabytes of text, memory
+//! cargo bench --bench scale -- 2 1G dedup,strip  some modes only
+//! ```
+//!
+//! The corpus is written to a temporary folder (`TMPDIR`) and read by the command in a process of its own, so that the
+//! peak of its memory is that run's alone. A row of the table: memory allowed and held, spill by text, seconds by GB.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops where it cannot go on")]
+
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "it makes up text, for the tests too"
+)]
+mod corpus;
+
+use corpus::{Recipe, stream};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let argument = |at: usize, default: &str| arguments.get(at).cloned().unwrap_or_else(|| default.into());
+    let gigabytes: f64 = argument(0, "0.02").parse().expect("gigabytes of text");
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.jsonl");
+    let documents = make(&input, gigabytes * 1e9);
+    println!("{gigabytes} GB, {documents} documents, memory {}", argument(1, "256M"));
+    println!("mode       peak MiB  spill/text   wall s  cpu s/GB  removed");
+    for mode in argument(2, "clean,dedup,strip,exact").split(',') {
+        run(&input, folder.path(), mode, &argument(1, "256M"));
+    }
+}
+
+/// Writes the corpus; how many documents.
+fn make(path: &Path, bytes: f64) -> u64 {
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    let (mut written, mut documents) = (0.0, 0);
+    for made in stream(Recipe::default()) {
+        if written >= bytes {
+            break;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a document is short")]
+        let text = made.text.len() as f64;
+        written += text;
+        documents += 1;
+        out.write_all(made.line().as_bytes()).unwrap();
+    }
+    out.flush().unwrap();
+    documents
+}
+
+fn run(input: &Path, folder: &Path, mode: &str, memory: &str) {
+    let out = folder.join(mode);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_descale"));
+    command.arg(if mode == "exact" { "strip" } else { mode }).arg(input).arg("--out").arg(&out);
+    command.args(["--memory", memory, "--quiet"]).args((mode == "exact").then_some("--exact"));
+    assert!(command.status().unwrap().success(), "{mode} failed");
+    let summary: serde_json::Value = serde_json::from_reader(File::open(out.join("summary.json")).unwrap()).unwrap();
+    let number = |part: &str, name: &str| summary[part][name].as_f64().unwrap();
+    let text = number("inputs", "text_bytes");
+    println!(
+        "{mode:8} {:10.0} {:11.3} {:8.1} {:9.1} {:8.3}",
+        number("resources", "peak_memory_bytes") / f64::from(1 << 20),
+        number("resources", "spill_bytes") / text,
+        number("resources", "wall_seconds"),
+        number("resources", "cpu_seconds") / (text / 1e9),
+        number("outputs", "removed_bytes_share"),
+    );
+    std::fs::remove_dir_all(out).unwrap();
+}
