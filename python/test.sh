@@ -1,33 +1,45 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it into an environment of its own, and runs the tests.
-# Needs Rust and Python 3.10 or newer; fetches the rest. With --spark also the tests on Spark, which need Java 17;
-# with --release the wheel is built as it is published.
+# Builds wheel and sdist, installs the wheel into an environment of its own, and runs the tests on it.
+# Needs Rust and Python 3.10 or newer; fetches the rest. With --spark also the tests on classic Spark, which need Java 17.
 set -euo pipefail
 cd "$(dirname "$0")"
-spark= profile=dev
+spark=
 for argument; do
-    case $argument in
-        --spark) spark=1 ;;
-        --release) profile=release ;;
-        *) echo "error: unknown argument '$argument'; known are --spark --release" >&2; exit 2 ;;
-    esac
+    [ "$argument" = --spark ] || { echo "error: unknown argument '$argument'; the only one is --spark" >&2; exit 2; }
+    spark=1
 done
+[ -z "$spark" ] || command -v java >/dev/null || { echo "error: Spark needs Java; install openjdk-17-jre-headless" >&2; exit 1; }
 
 target=$(cd .. && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-venv=$target/python-venv
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-packages=(maturin pytest pyarrow polars pandas)
-[ -z "$spark" ] || packages+=(pyspark pysail "setuptools<81" grpcio grpcio-status googleapis-common-protos zstandard)
-"$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
+wheels=$target/python-wheels
 
-rm -rf "$target/python-wheel"
-"$venv/bin/maturin" build --quiet --profile "$profile" --interpreter "$venv/bin/python" --out "$target/python-wheel"
-"$venv/bin/maturin" sdist --quiet --out "$target/python-wheel"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --force-reinstall --no-deps "$target"/python-wheel/*.whl
+# environment NAME PACKAGE...: makes it where it is missing.
+environment() {
+    local venv=$target/$1
+    shift
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
 
-# Out of this folder, so that the package that is tested is the one that was installed.
-tests=$PWD/tests
-cd "$target"
-run() { "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"; }
-run "$tests" --ignore "$tests/test_spark.py"
-[ -z "$spark" ] || for engine in local cluster sail; do DESCALE_SPARK=$engine run "$tests/test_spark.py"; done
+# tests NAME ARGUMENT...: runs them with the wheel, out of this folder, so that nothing is imported from it.
+tests() {
+    local venv=$target/$1
+    shift
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --force-reinstall --no-deps "$wheels"/*.whl
+    (cd "$target" && "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@")
+}
+
+# Sail speaks Spark Connect up to 4.2.
+environment python-venv maturin pytest pyarrow polars pandas pysail "pyspark-client>=4.0,<4.3"
+rm -rf "$wheels"
+"$target/python-venv/bin/maturin" build --quiet --profile dev --interpreter "$target/python-venv/bin/python" --out "$wheels"
+"$target/python-venv/bin/maturin" sdist --out "$wheels" 2>&1 | tail -1
+tar -tzf "$wheels"/*.tar.gz --wildcards '*/src/engine/mod.rs' >/dev/null || { echo "error: the sdist lacks the library" >&2; exit 1; }
+tests python-venv "$PWD/tests"
+
+if [ -n "$spark" ]; then
+    environment spark-venv pytest pyarrow polars "pandas<3" "pyspark>=4.0,<4.3"
+    for engine in local cluster; do
+        DESCALE_SPARK=$engine tests spark-venv "$PWD/tests/test_spark.py"
+    done
+fi

@@ -1,4 +1,4 @@
-"""The same decisions on Spark as on one machine. `DESCALE_SPARK` says on which engine: local, cluster or sail."""
+"""The same decisions on Spark as on one machine. `DESCALE_SPARK` says on which engine: sail, local or cluster (two executors)."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from conftest import made_up
 import descale
 
 pytest.importorskip("pyspark")
-ENGINE = os.environ.get("DESCALE_SPARK", "local")
+ENGINE = os.environ.get("DESCALE_SPARK", "sail")
 
 
 def classic(master):
