@@ -46,6 +46,8 @@
 //! [`plan`]; the machinery [`shuffle`]; the borders [`io`]; the conductors [`engine`].
 
 pub mod block;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod error;

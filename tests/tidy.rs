@@ -123,7 +123,7 @@ struct Source {
 
 impl Source {
     fn is_face(&self) -> bool {
-        self.module == "bin"
+        self.module == "bin" || self.module == "cli"
     }
 
     fn trespasses(&self) -> Vec<String> {

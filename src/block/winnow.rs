@@ -7,6 +7,7 @@
 //! Departure from the paper: a document shorter than a window counts as one window, so that short equal documents
 //! meet too.
 
+use super::Options;
 #[cfg(target_arch = "x86_64")]
 use super::kernel;
 use super::layout::Marks;
@@ -71,6 +72,17 @@ fn few_words(tokens: &[u64]) -> bool {
     !tokens.iter().any(|&t| t != first && t != second)
 }
 
+/// Calls `each` with the hash and the position of every seed of a document, ascending: its winnowed grams, those that
+/// say too little left out unless every repeat is asked for. `out` is overwritten with all grams. `O(tokens)`.
+pub fn seeds(options: &Options, tokens: &[u64], out: &mut Vec<u64>, mut each: impl FnMut(u64, usize)) {
+    grams(tokens, options.seed_tokens(), out);
+    winnow(out, options.seed_window(), |i| {
+        if options.exact || !is_low_complexity(&tokens[i..i + options.gram_tokens], &[]) {
+            each(out[i], i);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +142,15 @@ mod tests {
         );
         assert!(!is_low_complexity(&[1, 2, 1, 2, 3], &[]));
         assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER; 3]));
+    }
+
+    #[test]
+    fn seeds_that_say_too_little_count_only_when_exact() {
+        let count = |exact| {
+            let (mut n, mut grams) = (0, Vec::new());
+            seeds(&Options { exact, ..Options::default() }, &[7; 40], &mut grams, |_, _| n += 1);
+            n
+        };
+        assert!(count(false) == 0 && count(true) > 0);
     }
 }

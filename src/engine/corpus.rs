@@ -6,7 +6,7 @@
 
 use super::options::{OnBadRecord, Options};
 use super::progress::Progress;
-use crate::io::{Chunk, Chunks, Inputs, Parser, ReadOptions, Source};
+use crate::io::{Chunk, Inputs, Parser, ReadOptions, Rows, Source};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
 use crate::shuffle::{Options as ShuffleOptions, Posting};
@@ -28,7 +28,7 @@ pub(super) struct Corpus<'a> {
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl<'a> Corpus<'a> {
-    pub(super) fn open(options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+    pub(super) fn open(options: &'a Options, progress: &'a dyn Progress, table: Option<Arc<dyn Rows>>) -> Result<Self> {
         let fields = Fields {
             text: options.text_field.clone(),
             id: Some(options.id_field.clone()),
@@ -38,14 +38,12 @@ impl<'a> Corpus<'a> {
                 _ => None,
             },
         };
+        let inputs = match table {
+            Some(rows) => Inputs::of_table(&options.inputs[0], rows),
+            None => Inputs::resolve(&options.inputs)?,
+        };
         let temp_dir = options.temp_dir.as_deref();
-        Ok(Self {
-            inputs: Inputs::resolve(&options.inputs)?,
-            fields,
-            options,
-            progress,
-            area: Arc::new(SpillArea::new(temp_dir)?),
-        })
+        Ok(Self { inputs, fields, options, progress, area: Arc::new(SpillArea::new(temp_dir)?) })
     }
 
     /// The part of the memory budget that one of `shares` equal consumers may hold.
@@ -161,7 +159,7 @@ impl<'a> Corpus<'a> {
 
 /// Reads batches of chunks into buffers that come back.
 struct Reader {
-    source: Chunks,
+    source: Box<dyn Source>,
     spare: Vec<Vec<u8>>,
     batch: usize,
 }
@@ -169,7 +167,7 @@ struct Reader {
 impl Reader {
     fn new(inputs: &Inputs, options: ReadOptions) -> Self {
         Self {
-            source: Chunks::new(inputs, options),
+            source: inputs.source(options),
             spare: Vec::new(),
             batch: CHUNKS_PER_THREAD * rayon::current_num_threads(),
         }

@@ -21,13 +21,14 @@ pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::io::{OutDir, restore_folder};
+use crate::io::{OutDir, Rows, restore_folder};
 use crate::near::Near;
 use crate::{Error, Result};
 use census::Census;
 use corpus::Corpus;
 use rewrite::{Decided, Totals};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use summary::{BlockSummary, Inputs, NearSummary, Outputs, Resources, SCurvePoint, SUMMARY_VERSION, share};
 
@@ -36,17 +37,41 @@ use summary::{BlockSummary, Inputs, NearSummary, Outputs, Resources, SCurvePoint
 /// # Errors
 /// Of every [`ErrorKind`](crate::ErrorKind); nothing half-written is left under a final name.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Summary> {
+    execute(options, progress, None, options.writes_records())
+}
+
+/// Decides as [`run`] does and writes plan, blocks, clusters and summary, but no records: for callers who apply the
+/// plan themselves, or only want to look. The input is `table` where one is given, which the plan calls by the first
+/// of the options' inputs; else the files these name.
+///
+/// # Errors
+/// As [`run`].
+pub fn plan(options: &Options, table: Option<Arc<dyn Rows>>, progress: &dyn Progress) -> Result<Summary> {
+    execute(options, progress, table, false)
+}
+
+fn execute(
+    options: &Options,
+    progress: &dyn Progress,
+    table: Option<Arc<dyn Rows>>,
+    writes_records: bool,
+) -> Result<Summary> {
     options.check()?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build()
         .map_err(|e| Error::resource(format!("cannot start threads: {e}")).cure("ask for fewer with --threads"))?;
-    pool.install(|| conduct(options, progress))
+    pool.install(|| conduct(options, progress, table, writes_records))
 }
 
-fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
+fn conduct(
+    options: &Options,
+    progress: &dyn Progress,
+    table: Option<Arc<dyn Rows>>,
+    writes_records: bool,
+) -> Result<Summary> {
     let began = Instant::now();
-    let corpus = Corpus::open(options, progress)?;
+    let corpus = Corpus::open(options, progress, table)?;
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
     let out = match &options.out {
         Some(out) if !options.dry_run => Some(OutDir::create(out, &corpus.inputs, options.overwrite)?),
@@ -56,7 +81,7 @@ fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
     let totals = rewrite::plan(&corpus, &decided, out.as_ref())?;
     let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref())?;
     let clusters = rewrite::clusters(&decided, out.as_ref())?;
-    if let Some(out) = out.as_ref().filter(|_| options.writes_records()) {
+    if let Some(out) = out.as_ref().filter(|_| writes_records) {
         rewrite::records(&corpus, &decided, out)?;
     }
     let mut summary = Summary {

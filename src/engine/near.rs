@@ -9,11 +9,11 @@ use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
 use crate::io::Parser;
-use crate::near::{Components, Decider, Keep, Member, Near, Rank, Unit, Verdict, lsh};
+use crate::near::{self, Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
-use crate::text::{Tokens, fold, is_word, tokenize_words};
+use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -140,7 +140,7 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
 }
 
-/// What a document's shingles are made of: the hashes of the tokens that no cut touches, or their letters.
+/// What a document's shingles are made of, where no cut touches it.
 fn units<'t>(
     near: &Near,
     text: &str,
@@ -148,25 +148,7 @@ fn units<'t>(
     cuts: Option<&Vec<Cut>>,
     buffer: &'t mut Vec<u64>,
 ) -> &'t [u64] {
-    let letters = near.options().shingle_unit == Unit::Letters;
-    if cuts.is_none() && !letters {
-        return &tokens.hashes;
-    }
-    buffer.clear();
-    let mut cuts = cuts.into_iter().flatten().map(|c| c.span).peekable();
-    for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
-        while cuts.next_if(|c| c.end <= span.start).is_some() {}
-        if cuts.peek().is_some_and(|c| c.start < span.end) {
-            continue;
-        }
-        if letters {
-            let folded = text[span.range()].chars().filter(|&c| is_word(c)).filter_map(fold);
-            buffer.extend(folded.map(|c| hash::mix(u64::from(c))));
-        } else {
-            buffer.push(hash);
-        }
-    }
-    buffer
+    near.units(text, tokens, cuts.into_iter().flatten().map(|cut| cut.span), buffer)
 }
 
 /// First read: documents that share a key are candidates.
@@ -218,8 +200,7 @@ fn join(corpus: &Corpus<'_>, bands: crate::shuffle::Shuffle<Band>, rows: u32) ->
     corpus.fold(bands, |_, mut groups| {
         let mut edges: Vec<(u32, u32)> = Vec::new();
         while let Some(mut group) = groups.next_group()? {
-            let common = lsh::is_containment_key(group.key()) && group.len() > lsh::CONTAINMENT_KEY_MAX_DOCS as u64;
-            if group.len() < 2 || common {
+            if lsh::is_idle(group.key(), group.len()) {
                 continue;
             }
             let mut first = None;
@@ -351,20 +332,11 @@ fn verdicts(
                 decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
                 Ok(())
             })?;
-            verdicts.extend(clustered(decider.finish()));
+            verdicts.extend(near::clustered(decider.finish()));
         }
         Ok(verdicts)
     })?;
     let mut rows: Vec<(u32, Verdict)> = decided.into_iter().flatten().map(|v| (v.doc, v)).collect();
     rows.sort_unstable_by_key(|r| r.0);
     Ok(Table::from_sorted(rows))
-}
-
-/// The verdicts on documents that have company.
-fn clustered(verdicts: Vec<Verdict>) -> impl Iterator<Item = Verdict> {
-    let mut sizes: HashMap<u32, u32> = HashMap::new();
-    for verdict in &verdicts {
-        *sizes.entry(verdict.cluster_root).or_default() += 1;
-    }
-    verdicts.into_iter().filter(move |v| sizes[&v.cluster_root] > 1)
 }

@@ -7,7 +7,9 @@
 //! Output names are the names the files came with: below the folder given, or the plain file name. If two would be
 //! the same, all files take their path below the folder that holds them all.
 
+use super::chunk::{Chunks, ReadOptions, Source};
 use super::compress::Compression;
+use super::rows::{Rows, Table, TableSource};
 use super::stdin::{Spooled, StandardInput, spool};
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
@@ -94,6 +96,8 @@ pub struct InputFile {
     /// Its size on disk.
     pub bytes: u64,
     pub(crate) modified: Option<SystemTime>,
+    /// The rows, where the input is a table in memory and no file.
+    pub(crate) table: Option<Table>,
     /// Where standard input is kept; it lies there as long as anybody has the file.
     pub(crate) spool: Option<Arc<TempDir>>,
 }
@@ -155,6 +159,34 @@ impl Inputs {
         Ok(Self { files, folders, skipped_files: skipped, repeated_files: repeated })
     }
 
+    /// A table in memory as the one input; `name` is what the plan calls it.
+    #[must_use]
+    pub fn of_table(name: &str, rows: Arc<dyn Rows>) -> Self {
+        let bytes = (0..rows.count()).map(|row| rows.text_bytes(row) as u64).sum();
+        let file = InputFile {
+            index: 0,
+            path: name.into(),
+            name: name.into(),
+            format: Format::JsonLines,
+            compression: Compression::None,
+            bytes,
+            modified: None,
+            spool: None,
+            table: Some(Table(rows)),
+        };
+        Self { files: vec![Arc::new(file)], folders: Vec::new(), skipped_files: 0, repeated_files: 0 }
+    }
+
+    /// Reads the input from its start, whatever it is.
+    #[must_use]
+    pub fn source(&self, options: ReadOptions) -> Box<dyn Source> {
+        let table = self.files.first().and_then(|file| file.table.as_ref().map(|table| (file, table)));
+        match table {
+            Some((file, table)) => Box::new(TableSource::new(file, table, options)),
+            None => Box::new(Chunks::new(self, options)),
+        }
+    }
+
     /// The files, in reading order.
     #[must_use]
     pub fn files(&self) -> &[Arc<InputFile>] {
@@ -201,7 +233,7 @@ impl Found {
         let index = u32::try_from(index).map_err(|_| Error::usage("more than 4 billion input files"))?;
         let Self { path, name, format, compression, spool, .. } = self;
         let (bytes, modified) = (meta.len(), meta.modified().ok());
-        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool }))
+        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool, table: None }))
     }
 }
 

@@ -121,7 +121,7 @@ fn check_apart(folder: &Path, inputs: &Inputs) -> Result<()> {
         let error = Error::usage(format!("the output folder lies in the input folder {}", around.display())).at(folder);
         return Err(error.cure("name a folder outside: the next run would read what this one wrote"));
     }
-    for file in inputs.files().iter().filter(|file| file.spool.is_none()) {
+    for file in inputs.files().iter().filter(|file| file.spool.is_none() && file.table.is_none()) {
         let path = file.path.canonicalize().map_err(|e| Error::io("read", &file.path, e))?;
         if path.starts_with(&out) {
             let error = Error::usage("this input file lies in the output folder").at(&file.path);

@@ -3,6 +3,8 @@
 use super::chunk::{Chunk, Part, Row, rows};
 use super::inputs::Format;
 use super::lossy::{Line, Lossy};
+use super::rows::{MemoryRow, Rows};
+use super::site::site;
 use super::{jsonl, text_files, warc};
 use crate::error::{Error, Result};
 use crate::record::{Fields, RecordView, Visit};
@@ -82,7 +84,9 @@ impl Parser {
         mut visit: impl FnMut(Visit<'_>) -> Result<()>,
     ) -> Result<()> {
         for part in &chunk.parts {
-            if (part.first_doc..part.first_doc + part.rows).any(&wanted) {
+            if let Some(table) = &part.input.table {
+                self.table(part, &*table.0, &wanted, &mut visit)?;
+            } else if (part.first_doc..part.first_doc + part.rows).any(&wanted) {
                 self.part(part, &chunk.bytes[part.range.clone()], &wanted, &mut visit)?;
             }
         }
@@ -115,6 +119,39 @@ impl Parser {
                 Ok(None) => Visit::Blank { doc: row.doc },
                 Err(error) => Visit::Bad { doc: row.doc, error: row.locate(error) },
             })?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a table, as they lie there.
+    fn table(
+        &mut self,
+        part: &Part,
+        rows: &dyn Rows,
+        wanted: &impl Fn(u32) -> bool,
+        visit: &mut impl FnMut(Visit<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Buffers { id, site: value, host, .. } = &mut self.buffers;
+        for (doc, row) in (part.first_doc..part.first_doc + part.rows).zip(part.first_row..) {
+            if !wanted(doc) {
+                continue;
+            }
+            let MemoryRow { text, id, site: value, rank } = rows.row(row, id, value);
+            let Some(text) = text else {
+                visit(Visit::Blank { doc })?;
+                continue;
+            };
+            visit(Visit::Record(RecordView {
+                file: part.input.index,
+                row,
+                doc,
+                id,
+                site: value.map(|value| site(value, host)),
+                rank: rank.filter(|rank| rank.is_finite()),
+                text,
+                raw: text.as_bytes(),
+                value: 0..text.len(),
+            }))?;
         }
         Ok(())
     }

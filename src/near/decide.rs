@@ -436,6 +436,15 @@ impl Index {
     }
 }
 
+/// The verdicts on documents that have company: a verified edge ties them to another.
+pub fn clustered(verdicts: Vec<Verdict>) -> impl Iterator<Item = Verdict> {
+    let mut sizes: HashMap<u32, u32> = HashMap::new();
+    for verdict in &verdicts {
+        *sizes.entry(verdict.cluster_root).or_default() += 1;
+    }
+    verdicts.into_iter().filter(move |v| sizes[&v.cluster_root] > 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -652,5 +661,12 @@ mod tests {
         let verdicts = decide(&near, &members(&near, &[vec![], vec![], vec![4], vec![4]]));
         assert!(verdicts[0].kept && verdicts[1].kept && verdicts[2].kept);
         assert_eq!((verdicts[3].of, verdicts[3].reason), (Some(2), Some(Reason::Exact)));
+    }
+
+    #[test]
+    fn those_alone_are_left_out() {
+        let near = near(0.8, None);
+        let verdicts = decide(&near, &members(&near, &[vec![4, 5], vec![6, 7], vec![4, 5]]));
+        assert_eq!(clustered(verdicts).map(|v| v.doc).collect::<Vec<_>>(), [0, 2]);
     }
 }

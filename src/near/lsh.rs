@@ -160,11 +160,23 @@ pub fn is_containment_key(key: u64) -> bool {
     key & LANE_BIT != 0
 }
 
+/// Whether a group of `docs` documents under one key says nothing: too many share a containment key, or only one has it.
+#[must_use]
+pub fn is_idle(key: u64, docs: u64) -> bool {
+    docs < 2 || is_containment_key(key) && docs > CONTAINMENT_KEY_MAX_DOCS as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::hash::mix;
     use crate::near::minhash::Sketcher;
+
+    #[test]
+    fn groups_of_one_and_common_phrases_are_idle() {
+        assert!(is_idle(2, 1) && is_idle(3, 1) && is_idle(3, 65));
+        assert!(!is_idle(2, 2) && !is_idle(2, 1_000_000) && !is_idle(3, 64));
+    }
 
     #[test]
     fn bands_follow_from_threshold_and_recall() {

@@ -48,12 +48,15 @@ pub mod shingle;
 pub mod verify;
 
 pub use cluster::Components;
-pub use decide::{Decider, Member, Reason, Verdict};
+pub use decide::{Decider, Member, Reason, Verdict, clustered};
 pub use lsh::Bands;
 pub use minhash::Sketcher;
 pub use options::{Keep, Options, Rank, Unit};
 
 use crate::error::Result;
+use crate::hash;
+use crate::span::ByteSpan;
+use crate::text::{Tokens, fold, is_word};
 
 /// Options checked once and made ready: the entry to everything in this module.
 #[derive(Clone, Debug)]
@@ -91,6 +94,36 @@ impl Near {
     #[must_use]
     pub fn sketcher(&self) -> &Sketcher {
         &self.sketcher
+    }
+
+    /// What the shingles of a document are made of: the hashes of the tokens that no span of `hidden` touches, or of
+    /// their letters. The spans ascend and are disjoint. `buffer` is overwritten where the tokens' own hashes will not do.
+    pub fn units<'t>(
+        &self,
+        text: &str,
+        tokens: &'t Tokens,
+        hidden: impl IntoIterator<Item = ByteSpan>,
+        buffer: &'t mut Vec<u64>,
+    ) -> &'t [u64] {
+        let letters = self.options.shingle_unit == Unit::Letters;
+        let mut hidden = hidden.into_iter().peekable();
+        if !letters && hidden.peek().is_none() {
+            return &tokens.hashes;
+        }
+        buffer.clear();
+        for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
+            while hidden.next_if(|h| h.end <= span.start).is_some() {}
+            if hidden.peek().is_some_and(|h| h.start < span.end) {
+                continue;
+            }
+            if letters {
+                let folded = text[span.range()].chars().filter(|&c| is_word(c)).filter_map(fold);
+                buffer.extend(folded.map(|c| hash::mix(u64::from(c))));
+            } else {
+                buffer.push(hash);
+            }
+        }
+        buffer
     }
 
     /// The sorted shingle set of a document, from its token hashes. `O(n log n)`.
@@ -168,5 +201,19 @@ mod tests {
         near.shingle_set(&tokens, &mut set);
         near.keys_of_shingles(&set, &mut of_set);
         assert_eq!(of_list, of_set);
+    }
+
+    #[test]
+    fn units_are_tokens_or_letters_in_sight() {
+        let text = "one two, three";
+        let mut tokens = Tokens::default();
+        crate::text::tokenize(text, &mut tokens);
+        let count = |unit, hidden: &[ByteSpan]| {
+            let near = Near::new(&Options { shingle_unit: unit, ..Options::default() }).unwrap();
+            near.units(text, &tokens, hidden.iter().copied(), &mut Vec::new()).len()
+        };
+        let middle = [ByteSpan::new(5, 6)];
+        assert_eq!([count(Unit::Words, &[]), count(Unit::Words, &middle)], [3, 2]);
+        assert_eq!([count(Unit::Letters, &[]), count(Unit::Letters, &middle)], [11, 8]);
     }
 }

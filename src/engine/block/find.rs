@@ -67,13 +67,11 @@ fn push_seeds(
     grams: &mut Vec<u64>,
     mut push: impl FnMut(Gram) -> Result<()>,
 ) -> Result<()> {
-    winnow::grams(tokens, options.seed_tokens(), grams);
     let mut result = Ok(());
-    winnow::winnow(grams, options.seed_window(), |i| {
-        let masked = !options.exact && winnow::is_low_complexity(&tokens[i..i + options.gram_tokens], &[]);
-        if result.is_ok() && !masked {
+    winnow::seeds(options, tokens, grams, |hash, i| {
+        if result.is_ok() {
             let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
-            result = push(Gram { hash: grams[i], doc, position, first: 0, last: 0 });
+            result = push(Gram { hash, doc, position, first: 0, last: 0 });
         }
     });
     result

@@ -2,7 +2,7 @@
 //!
 //! A condition is a figure of the summary, a comparison and a number: `dropped>0`, `removed-share>=10%`.
 
-use descale::engine::Summary;
+use crate::engine::Summary;
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ const COMPARISONS: [(&str, Comparison); 4] = [(">=", f64::ge), ("<=", f64::le), 
 
 /// A condition that makes the command exit with 1.
 #[derive(Clone, Debug)]
-pub(crate) struct Condition {
+pub(super) struct Condition {
     text: String,
     figure: Figure,
     comparison: Comparison,
@@ -34,7 +34,7 @@ pub(crate) struct Condition {
 
 impl Condition {
     /// The figure when the condition holds.
-    pub(crate) fn holds(&self, summary: &Summary) -> Option<f64> {
+    pub(super) fn holds(&self, summary: &Summary) -> Option<f64> {
         let figure = (self.figure)(summary);
         (self.comparison)(&figure, &self.bound).then_some(figure)
     }

@@ -7,24 +7,34 @@ mod args;
 mod fail_if;
 mod show;
 
+use crate::ErrorKind;
+use crate::engine::{self, Options, Progress as _, Summary};
 use anyhow::{Context as _, Result, anyhow};
 use args::{Cli, Command, Common};
 use clap::{CommandFactory as _, Parser as _};
-use descale::ErrorKind;
-use descale::engine::{self, Options, Progress as _, Summary};
+use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 
+const DONE: u8 = 0;
 const CONDITION_HELD: u8 = 1;
 const WRONG_INPUT: u8 = 2;
 const MACHINE_FAILED: u8 = 3;
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+/// Does what the arguments ask for, the first of them being the command's own name, and gives the exit code.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and usage that nobody reads any more are nobody's loss.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(WRONG_INPUT);
+        }
+    };
     obey(&cli.command).unwrap_or_else(|error| blame(&error))
 }
 
-fn obey(command: &Command) -> Result<ExitCode> {
+fn obey(command: &Command) -> Result<u8> {
     if let Some((options, common)) = command.run() {
         return run(&options, common);
     }
@@ -36,10 +46,10 @@ fn obey(command: &Command) -> Result<ExitCode> {
         Command::Schema { name } => print(schema(name.as_deref()).as_bytes())?,
         Command::Clean(_) | Command::Dedup(_) | Command::Strip(_) | Command::Scan(_) => {}
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
-fn run(options: &Options, common: &Common) -> Result<ExitCode> {
+fn run(options: &Options, common: &Common) -> Result<u8> {
     let bar = show::Bar::new(common.quiet);
     let result = engine::run(options, &bar);
     bar.finish();
@@ -55,12 +65,12 @@ fn run(options: &Options, common: &Common) -> Result<ExitCode> {
 }
 
 /// Looks at the conditions; every one that holds is named.
-fn gate(summary: &Summary, common: &Common) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+fn gate(summary: &Summary, common: &Common) -> u8 {
+    let mut code = DONE;
     for condition in &common.fail_if {
         if let Some(figure) = condition.holds(summary) {
             show::note("failed", &format!("{condition} holds, it is {figure}"));
-            code = ExitCode::from(CONDITION_HELD);
+            code = CONDITION_HELD;
         }
     }
     code
@@ -85,7 +95,7 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
 
 /// One schema, or the names of all.
 fn schema(name: Option<&str>) -> String {
-    let schemas = descale::report::schema::SCHEMAS.iter();
+    let schemas = crate::report::schema::SCHEMAS.iter();
     match name {
         Some(name) => schemas.filter(|(known, _)| *known == name).map(|(_, text)| *text).collect(),
         None => schemas.map(|(name, _)| format!("{name}\n")).collect(),
@@ -110,15 +120,15 @@ fn print(bytes: &[u8]) -> Result<()> {
 }
 
 /// Shows the error and picks the exit code.
-fn blame(error: &anyhow::Error) -> ExitCode {
+fn blame(error: &anyhow::Error) -> u8 {
     let io_kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    let kind = error.downcast_ref::<descale::Error>().map(descale::Error::kind);
+    let kind = error.downcast_ref::<crate::Error>().map(crate::Error::kind);
     if kind.is_none() && io_kind == Some(io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
+        return DONE;
     }
     show::note("error", &format!("{error:#}"));
-    ExitCode::from(match (kind, io_kind) {
+    match (kind, io_kind) {
         (Some(ErrorKind::Usage | ErrorKind::Input), _) | (None, None) => WRONG_INPUT,
         _ => MACHINE_FAILED,
-    })
+    }
 }

@@ -3,12 +3,12 @@
 //! Every default shown in the help comes from [`Options::default`]; nothing is decided twice. Checks that need more
 //! than one option are the library's ([`Options::check`]).
 
-use crate::fail_if::Condition;
+use super::fail_if::Condition;
+use crate::block::{KeepCopies, Options as BlockOptions, Protect};
+use crate::engine::{Mode, OnBadRecord, Options};
+use crate::near::{Keep, Options as NearOptions, Unit};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use descale::block::{KeepCopies, Options as BlockOptions, Protect};
-use descale::engine::{Mode, OnBadRecord, Options};
-use descale::near::{Keep, Options as NearOptions, Unit};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -50,13 +50,13 @@ Examples:
 /// Finds near-duplicate documents and repeated blocks of text in big corpora, and strips them.
 #[derive(Debug, Parser)]
 #[command(name = "descale", version, after_help = EXAMPLES, max_term_width = 110)]
-pub(crate) struct Cli {
+pub(super) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(super) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(super) enum Command {
     /// Drop near-duplicate documents, then strip repeated blocks from the rest
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(Both),
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     /// Print the JSON Schema of an output; without a name, the names
     Schema {
         /// plan, blocks, clusters, removed, summary or options
-        #[arg(value_parser = PossibleValuesParser::new(descale::report::schema::SCHEMAS.map(|(name, _)| name)))]
+        #[arg(value_parser = PossibleValuesParser::new(crate::report::schema::SCHEMAS.map(|(name, _)| name)))]
         name: Option<String>,
     },
     /// Print a manual page
@@ -92,9 +92,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Both {
+pub(super) struct Both {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(super) common: Common,
     #[command(flatten)]
     near: Near,
     #[command(flatten)]
@@ -102,44 +102,44 @@ pub(crate) struct Both {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Dedup {
+pub(super) struct Dedup {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(super) common: Common,
     #[command(flatten)]
     near: Near,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Strip {
+pub(super) struct Strip {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(super) common: Common,
     #[command(flatten)]
     block: Block,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Explain {
+pub(super) struct Explain {
     /// The folder a run wrote with --out
-    pub(crate) dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// One document, or two to compare
     #[arg(required = true, num_args = 1..=2, value_name = "ID")]
-    pub(crate) ids: Vec<String>,
+    pub(super) ids: Vec<String>,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Restore {
+pub(super) struct Restore {
     /// The folder a run wrote with --out
-    pub(crate) dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The folder for the rebuilt input; must not exist yet
     #[arg(long, value_name = "DIR")]
-    pub(crate) to: PathBuf,
+    pub(super) to: PathBuf,
     /// Show no progress
     #[arg(long, short)]
-    pub(crate) quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Common {
+pub(super) struct Common {
     /// Files, folders or globs: .jsonl, .txt and .md, plain, .gz or .zst
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<String>,
@@ -155,16 +155,16 @@ pub(crate) struct Common {
     dry_run: bool,
     /// Print the summary as JSON to standard output
     #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    pub(super) json: bool,
     /// Exit with 1 when this holds, as in 'dropped>0' or 'removed-share>=10%'; may be given more than once
     #[arg(long, value_name = "CONDITION", help_heading = "Output")]
-    pub(crate) fail_if: Vec<Condition>,
+    pub(super) fail_if: Vec<Condition>,
     /// Show no progress and no summary
     #[arg(long, short, help_heading = "Output")]
-    pub(crate) quiet: bool,
+    pub(super) quiet: bool,
     /// Say more in the summary: how the sketch is banded, and how the figures are spread
     #[arg(long, short, conflicts_with = "quiet", help_heading = "Output")]
-    pub(crate) verbose: bool,
+    pub(super) verbose: bool,
 
     /// The field that holds the text
     #[arg(long, value_name = "NAME", default_value_t = defaults().text_field, help_heading = "Records")]
@@ -183,7 +183,7 @@ pub(crate) struct Common {
     #[arg(long, short = 'j', value_name = "N", help_heading = "Machine")]
     threads: Option<usize>,
     /// Memory to stay within, as in 512M or 64GiB [default: a quarter of the machine's]
-    #[arg(long, value_name = "SIZE", value_parser = descale::engine::options::parse_size, help_heading = "Machine")]
+    #[arg(long, value_name = "SIZE", value_parser = crate::engine::options::parse_size, help_heading = "Machine")]
     memory: Option<u64>,
     /// Where to spill what does not fit into memory [default: the output folder]
     #[arg(long, value_name = "DIR", help_heading = "Machine")]
@@ -247,7 +247,7 @@ struct Block {
 
 impl Command {
     /// The run this asks for; `None` for the commands that do not read a corpus.
-    pub(crate) fn run(&self) -> Option<(Options, &Common)> {
+    pub(super) fn run(&self) -> Option<(Options, &Common)> {
         let (mode, common, near, block) = match self {
             Self::Clean(args) => (Mode::Clean, &args.common, Some(&args.near), Some(&args.block)),
             Self::Dedup(args) => (Mode::Dedup, &args.common, Some(&args.near), None),

@@ -3,9 +3,9 @@
 //! All of it goes to standard error, the bar only when that is a terminal, and colours only when that is one that wants
 //! them ([`Screen`]). Texts of the corpus come without control characters, so that none can command the terminal.
 
-use descale::engine::summary::{Bin, BlockSummary, Highlights, NearSummary, TopBlock, TopCluster};
-use descale::engine::{Progress, Summary};
-use descale::plan::lines::BlockDecision;
+use crate::engine::summary::{Bin, BlockSummary, Highlights, NearSummary, TopBlock, TopCluster};
+use crate::engine::{Progress, Summary};
+use crate::plan::lines::BlockDecision;
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
@@ -16,13 +16,13 @@ const BAR: &str = "{msg:>12} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec},
 const SPINNER: &str = "{msg:>12} {spinner} {bytes} {bytes_per_sec}, {elapsed}";
 
 /// A bar on standard error, one stage after the other.
-pub(crate) struct Bar {
+pub(super) struct Bar {
     bar: ProgressBar,
 }
 
 impl Bar {
     /// A bar; invisible when `quiet` or when standard error is no terminal.
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Self { bar: ProgressBar::with_draw_target(None, target) }
     }
@@ -56,18 +56,18 @@ impl Progress for Bar {
 }
 
 /// One message on standard error. A closed standard error is nobody's loss.
-pub(crate) fn note(kind: &str, message: &dyn Display) {
+pub(super) fn note(kind: &str, message: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{kind}: {message}");
 }
 
 /// Text on standard error as it is.
-pub(crate) fn text(text: &str) {
+pub(super) fn text(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Where the story is told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Screen {
+pub(super) struct Screen {
     /// Columns.
     width: usize,
     colours: bool,
@@ -84,7 +84,7 @@ const TEMPLATE_WIDTH: usize = 60;
 
 impl Screen {
     /// Standard error. Colours need a terminal, and no `NO_COLOR` in the environment (<https://no-color.org>).
-    pub(crate) fn stderr() -> Self {
+    pub(super) fn stderr() -> Self {
         let terminal = console::Term::stderr();
         let width = terminal.size_checked().map_or(DEFAULT_WIDTH, |(_, columns)| columns.into());
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -108,7 +108,7 @@ impl Screen {
 }
 
 /// The story of a run: the table, the largest finds, where the results lie. At most 40 lines.
-pub(crate) fn story(summary: &Summary, screen: Screen, verbose: bool) -> String {
+pub(super) fn story(summary: &Summary, screen: Screen, verbose: bool) -> String {
     let mut story = table(summary, verbose);
     let Highlights { blocks, clusters } = &summary.highlights;
     if !blocks.is_empty() {
@@ -305,8 +305,8 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use descale::engine::{Options, summary};
-    use descale::plan::lines::{BlockLine, ClusterLine};
+    use crate::engine::{Options, summary};
+    use crate::plan::lines::{BlockLine, ClusterLine};
 
     #[test]
     fn the_table_reads() {
@@ -356,7 +356,7 @@ mod tests {
                 "long ".repeat(40)
             );
             summary.highlights.see_block(&block(id, &template));
-            let member = descale::plan::lines::Member { id: String::new(), similarity: 0.899 };
+            let member = crate::plan::lines::Member { id: String::new(), similarity: 0.899 };
             let line = ClusterLine { id, kept: "host/".repeat(30), members: vec![member; 2] };
             summary.highlights.see_cluster(&line);
         }

@@ -1,0 +1,133 @@
+from os import PathLike
+from pathlib import Path
+from typing import Any, Iterable, Literal, NamedTuple, Protocol, Sequence, TypedDict, overload
+
+from typing_extensions import Unpack
+
+__version__: str
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
+
+class _Dataset(Protocol):
+    def with_format(self, type: str) -> Any: ...
+
+class Progress(Protocol):
+    def __call__(self, stage: str, done_bytes: int, total_bytes: int, /) -> object: ...
+
+_Path = str | PathLike[str]
+_Inputs = _Path | Iterable[_Path] | _ArrowStream | _ArrowArray | _Dataset
+_Texts = Sequence[str | None] | _ArrowStream | _ArrowArray
+
+class NearOptions(TypedDict, total=False):
+    threshold: float
+    """Jaccard similarity of the shingles from which on two documents are near-duplicates; default 0.8."""
+    recall: float
+    """Share of the pairs at the threshold that must be found; default 0.99."""
+    shingle_tokens: int
+    """Tokens in a shingle; default 5."""
+    seed: int
+    """Seed of the sketches."""
+    keep: str
+    """Which document of a cluster stays: "first", "longest" or "field:NAME"."""
+    contain: float | None
+    """Also drop a document when this share of its shingles lies in a larger one."""
+
+class BlockOptions(TypedDict, total=False):
+    exact: bool
+    """Take out every repeated passage, boilerplate or not, and keep its first copy."""
+    min_tokens: int
+    """Fewest tokens of a block; default 8."""
+    min_copies: int
+    """Fewest copies of a block that goes."""
+    min_documents: int
+    """Fewest documents that carry a block that goes."""
+    keep_copies: Literal["auto", "none", "first"]
+    """Which copies of a block that goes stay all the same."""
+    protect: Iterable[Literal["quotes", "code", "relatives", "refrains"]]
+    """What stays although it repeats."""
+    gram_tokens: int
+    """Tokens in a gram, the unit whose copies are counted."""
+    window: int
+    """Grams in a window: every repeat of gram_tokens + window - 1 tokens is found."""
+
+class RunOptions(TypedDict, total=False):
+    text_field: str
+    """The field or column with the text; default "text"."""
+    id_field: str
+    """The field or column that names a record; default "id"."""
+    site_field: str | None
+    """The field or column that groups records by site."""
+    threads: int
+    """Worker threads; 0 = one per core."""
+    memory: int | str
+    """Bytes to stay within, or as in "2G"; the rest is spilled."""
+    temp_dir: _Path | None
+    """Where to spill."""
+    on_bad_record: Literal["stop", "skip"]
+    """What to do with a record that cannot be read."""
+    overwrite: bool
+    """Replace results that are already there."""
+
+class Options(RunOptions, NearOptions, BlockOptions, total=False): ...
+
+class DescaleError(Exception): ...
+class UsageError(DescaleError, ValueError): ...
+class InputError(DescaleError, ValueError): ...
+class ResourceError(DescaleError, OSError): ...
+class InternalError(DescaleError, RuntimeError): ...
+
+class Table:
+    """A table in Arrow's memory layout: ``pyarrow.table(t)``, ``polars.DataFrame(t)`` take it without a copy."""
+
+    def __init__(self, arrow: _ArrowStream | _ArrowArray, text_field: str = "text") -> None: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __len__(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def num_rows(self) -> int: ...
+    def to_pyarrow(self) -> Any: ...
+    def to_polars(self) -> Any: ...
+    def to_pandas(self) -> Any: ...
+    def to_pylist(self) -> list[dict[str, Any]]: ...
+
+class Result:
+    summary: dict[str, Any]
+    folder: Path
+    table: Table | None
+    decisions: Table | None
+    def plan(self) -> Table: ...
+    def blocks(self) -> Table: ...
+    def clusters(self) -> Table: ...
+
+class Similarity(NamedTuple):
+    jaccard: float
+    a_in_b: float
+    b_in_a: float
+
+def clean(
+    inputs: _Inputs, out: _Path | None = None, *, progress: Progress | None = None, **options: Unpack[Options]
+) -> Result: ...
+def dedup(
+    inputs: _Inputs, out: _Path | None = None, *, progress: Progress | None = None, **options: Unpack[Options]
+) -> Result: ...
+def strip(
+    inputs: _Inputs, out: _Path | None = None, *, progress: Progress | None = None, **options: Unpack[Options]
+) -> Result: ...
+def scan(
+    inputs: _Inputs, out: _Path | None = None, *, progress: Progress | None = None, **options: Unpack[Options]
+) -> Result: ...
+def explain(dir: _Path, *ids: str) -> str: ...
+def restore(dir: _Path, to: _Path, *, progress: Progress | None = None) -> int: ...
+def tokenize(texts: str | _Texts) -> Table: ...
+def sketch(texts: str | _Texts, **options: Unpack[NearOptions]) -> Table: ...
+def band_keys(texts: str | _Texts, **options: Unpack[NearOptions]) -> Table: ...
+def seeds(texts: str | _Texts, **options: Unpack[BlockOptions]) -> Table: ...
+@overload
+def similarity(a: str, b: str, **options: Unpack[NearOptions]) -> Similarity: ...
+@overload
+def similarity(a: _Texts, b: _Texts, **options: Unpack[NearOptions]) -> Table: ...

@@ -1,0 +1,41 @@
+//! The Python package's extension module: `descale._descale`.
+//!
+//! A face without logic of its own: it turns Python's values into the library's, lets go of the interpreter's lock,
+//! calls the library, and turns results and errors back. What users see, with its documentation, is `descale/*.py`.
+
+mod columns;
+mod errors;
+mod options;
+mod parts;
+mod run;
+mod shuffled;
+mod tables;
+mod watch;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<tables::PyTable>()?;
+    module.add_function(wrap_pyfunction!(run::run_files, module)?)?;
+    module.add_function(wrap_pyfunction!(run::run_table, module)?)?;
+    module.add_function(wrap_pyfunction!(run::read_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(run::apply_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(run::explain, module)?)?;
+    module.add_function(wrap_pyfunction!(run::restore, module)?)?;
+    module.add_function(wrap_pyfunction!(run::command, module)?)?;
+    module.add_function(wrap_pyfunction!(run::check_options, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::tokenize, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::sketch, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::band_keys, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::seeds, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::similarity, module)?)?;
+    module.add_function(wrap_pyfunction!(parts::similarities, module)?)?;
+    module.add_class::<shuffled::Bands>()?;
+    module.add_class::<shuffled::Edges>()?;
+    module.add_class::<shuffled::Union>()?;
+    module.add_class::<shuffled::Candidates>()?;
+    module.add_class::<shuffled::Verdicts>()?;
+    Ok(())
+}
