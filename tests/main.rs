@@ -2,6 +2,7 @@
 //!
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
+//! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
 //! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
 //! - `steady`: same input and options, same bytes, whatever the threads, the memory and the files.
 //! - `tidy`: who may name whom in `src`, and other rules of the house.
@@ -21,6 +22,7 @@ mod cli;
     reason = "it makes up text"
 )]
 mod corpus;
+mod faults;
 mod oracle;
 mod steady;
 mod tidy;

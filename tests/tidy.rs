@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("span", &["error"]),
     ("hash", &[]),
+    ("lease", &["error"]),
     ("record", &["error", "span"]),
     // The core.
     ("text", &["error", "span", "hash", "record"]),
@@ -19,9 +20,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("block", &["error", "span", "hash", "record", "text"]),
     ("plan", &["error", "span", "hash", "record", "text", "near", "block"]),
     // Machinery.
-    ("shuffle", &["error", "hash"]),
+    ("shuffle", &["error", "hash", "lease"]),
     // Borders.
-    ("io", &["error", "span", "hash", "record"]),
+    ("io", &["error", "span", "hash", "lease", "record"]),
     ("index", &["error", "span", "hash", "record", "near", "block", "shuffle"]),
     ("report", &["error", "span", "record", "plan", "engine::summary", "engine::options"]),
     // Conductors.

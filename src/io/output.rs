@@ -8,7 +8,7 @@
 use super::compress::{Compression, Writer};
 use super::inputs::{InputFile, Inputs};
 use super::rewrite::OutPart;
-use super::staging::{Staging, visible_names};
+use super::staging::{Staging, recover, visible_names};
 use crate::error::{Error, Result};
 use flate2::Crc;
 use serde::Serialize;
@@ -40,6 +40,9 @@ impl OutDir {
         check_apart(folder, inputs)?;
         if folder.exists() && !folder.is_dir() {
             return Err(Error::usage("the output folder is a file").at(folder));
+        }
+        if folder.exists() {
+            recover(folder)?;
         }
         if !overwrite && folder.exists() && !visible_names(folder)?.is_empty() {
             let error = Error::usage("the output folder is not empty").at(folder);

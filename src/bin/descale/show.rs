@@ -3,6 +3,7 @@
 //! All of it goes to standard error, the bar only when that is a terminal. No colours of our own, so there is nothing
 //! for `NO_COLOR` to switch off.
 
+use crate::stop::Stop;
 use descale::engine::summary::{BlockSummary, NearSummary};
 use descale::engine::{Progress, Summary};
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,16 +14,17 @@ use std::time::Duration;
 const BAR: &str = "{msg:>12} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
 const SPINNER: &str = "{msg:>12} {spinner} {bytes} {bytes_per_sec}, {elapsed}";
 
-/// A bar on standard error, one stage after the other.
+/// A bar on standard error, one stage after the other; it passes a wish to stop on.
 pub(crate) struct Bar {
     bar: ProgressBar,
+    stop: Stop,
 }
 
 impl Bar {
     /// A bar; invisible when `quiet` or when standard error is no terminal.
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool, stop: Stop) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { bar: ProgressBar::with_draw_target(None, target) }
+        Self { bar: ProgressBar::with_draw_target(None, target), stop }
     }
 }
 
@@ -50,6 +52,10 @@ impl Progress for Bar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.asked()
     }
 }
 
