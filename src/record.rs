@@ -87,6 +87,7 @@ pub enum Action<'a> {
 
 /// What the rewrite took out of one row: enough to put it back byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Removed<'a> {
     /// The file's output name, as under `data/`.
     pub file: Cow<'a, str>,
@@ -99,21 +100,31 @@ pub struct Removed<'a> {
 
 /// How a row differs between input and output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Change<'a> {
     /// The row is gone: all its bytes, with the line ending.
     Dropped(Raw<'a>),
-    /// Pieces are gone from the row, in order.
+    /// Pieces are gone from the row, in order; in the header of an archive record others may stand for them.
     Cut(Vec<Piece<'a>>),
 }
 
 /// One piece cut out of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Piece<'a> {
     /// Where it goes back: byte offset in the row as it was written, pieces before it not counted.
     pub at: u64,
     /// Its bytes as they lay in the file (a JSON string's escapes are kept as they were).
     pub raw: Raw<'a>,
+    /// How many bytes of the row as it was written go when it is put back: what stood in for it. Mostly none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instead: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Bytes of a file. In JSON a string where they are UTF-8, else `{"hex": "..."}`.
@@ -155,7 +166,8 @@ impl<'de> Deserialize<'de> for Raw<'_> {
     }
 }
 
-fn unhex(hex: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn unhex(hex: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     if !hex.len().is_multiple_of(2) {
         return None;
@@ -172,7 +184,7 @@ mod tests {
         #[test]
         fn raw_bytes_survive_json(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in ".{0,20}") {
             for bytes in [bytes, text.into_bytes()] {
-                let change = Change::Cut(vec![Piece { at: 3, raw: bytes.as_slice().into() }]);
+                let change = Change::Cut(vec![Piece { at: 3, raw: bytes.as_slice().into(), instead: bytes.len() as u64 % 3 }]);
                 let removed = Removed { file: "a/b.jsonl".into(), row: 7, change };
                 let json = serde_json::to_string(&removed).unwrap();
                 let back: Removed<'_> = serde_json::from_str(&json).unwrap();

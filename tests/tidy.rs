@@ -11,18 +11,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Words.
     ("error", &[]),
     ("span", &["error"]),
-    ("hash", &[]),
+    ("cpu", &[]),
+    ("hash", &["cpu"]),
     ("lease", &["error"]),
     ("record", &["error", "span"]),
     // The core.
-    ("text", &["error", "span", "hash", "record"]),
-    ("near", &["error", "span", "hash", "record", "text"]),
-    ("block", &["error", "span", "hash", "record", "text"]),
+    ("text", &["error", "span", "hash", "cpu", "record"]),
+    ("near", &["error", "span", "hash", "cpu", "record", "text"]),
+    ("block", &["error", "span", "hash", "cpu", "record", "text"]),
     ("plan", &["error", "span", "hash", "record", "text", "near", "block"]),
     // Machinery.
     ("shuffle", &["error", "hash", "lease"]),
     // Borders.
-    ("io", &["error", "span", "hash", "lease", "record"]),
+    ("io", &["error", "span", "hash", "cpu", "lease", "record"]),
     ("index", &["error", "span", "hash", "record", "near", "block", "shuffle"]),
     ("report", &["error", "span", "record", "plan", "engine::summary", "engine::options"]),
     // Conductors.

@@ -11,21 +11,28 @@
 use super::letters::{Letters, extend};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
+use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 7;
+/// Letters of a run by which one template is known to lie in another: two or three words, too many for chance.
+const RUN: usize = 16;
 /// A gram that stands in more templates than this says nothing.
 const MAX_PLACES: usize = 16;
-/// Letters of foreign text that an occurrence may enclose; a longer insertion splits it in two.
-const MAX_INSERTED: u32 = 160;
+/// Letters from one anchor to the next: what an occurrence may enclose of foreign text; more splits it in two.
+const MAX_STEP: i64 = 160;
 /// Letters of foreign text that go with the occurrence around them (a changed name, a broken word).
 const MAX_SWALLOWED: u32 = 30;
 /// Letters by which a document and a template may drift apart: dropped lines of a long licence.
 const MAX_DRIFT: i64 = 2000;
-/// Chains of one template that may be open at once; more means a periodic text.
-const MAX_OPEN: usize = 8;
+/// Anchors among which a predecessor is looked for: with grams that stand up to [`MAX_PLACES`] times in a template, the
+/// last few letters of the document.
+const LOOK_BACK: usize = 64;
 /// Fewest letters of an occurrence that lie in common grams.
 const MIN_ANCHORED: u32 = 18;
+/// An occurrence spans a third of its template or this many letters of it, so that a popular phrase of a long notice is
+/// none: one or two lines.
+const MIN_PART: u32 = 120;
 /// Fewest of ten letters of an occurrence that lie in common grams.
 const MIN_DENSITY_TENTHS: u32 = 3;
 
@@ -66,8 +73,26 @@ pub struct Match {
     pub template: u32,
     /// Share of the template's letters that the occurrence spans, in 255ths.
     pub of_template: u8,
+    /// Its letters.
+    pub letters: u32,
     /// Share of its own letters that lie in grams common with the template, in 255ths.
     pub anchored: u8,
+}
+
+/// Least share, in 255ths, of an occurrence's letters in common grams, and of the template it spans, where no gram of
+/// words led to the place. A tenth of wrong letters leaves half of the grams and four fifths of the letters; below three
+/// fifths nearly all that is found is chance.
+const SURE: [u8; 2] = [153, 102];
+/// Letters of such an occurrence, unless it spans four fifths of its template: a line.
+const MIN_SURE: u32 = 60;
+
+impl Match {
+    /// Whether the letters alone say that this is a copy; one that overlaps a copy found by its words is one anyway.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        let long = self.letters >= MIN_SURE || self.of_template >= 204;
+        long && self.anchored >= SURE[0] && self.of_template >= SURE[1]
+    }
 }
 
 const BUCKET_BITS: u32 = 16;
@@ -86,9 +111,11 @@ fn narrow(n: usize) -> u32 {
 }
 
 impl Bank {
-    /// Indexes the templates. `O(letters log letters)`.
+    /// Indexes the templates, given in order of worth: of fragments of one block, which share a passage, only the first
+    /// is kept. `O(letters log letters)`.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
+        let entries = distinct(entries);
         let mut places = Vec::new();
         for (e, entry) in entries.iter().enumerate() {
             let grams = entry.letters.windows(GRAM).enumerate();
@@ -155,6 +182,28 @@ impl Bank {
     }
 }
 
+/// Without the entries nine tenths of whose [`RUN`]-letter runs stand in earlier ones.
+fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut seen: HashSet<u64> = HashSet::new();
+    let runs = |entry: &Entry| entry.letters.windows(RUN).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
+    let mut kept = Vec::new();
+    for entry in entries {
+        let runs = runs(&entry);
+        let known = runs.iter().filter(|run| seen.contains(run)).count();
+        if runs.is_empty() || known * 10 < runs.len() * 9 {
+            seen.extend(runs);
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// Whether a template of `copies` copies matched so many new places by its letters that it must be a common phrase.
+#[must_use]
+pub fn is_flood(new: u32, copies: u32) -> bool {
+    u64::from(new) * 2 > u64::from(copies) * 3 + 8
+}
+
 /// Anchors of one template in the order of both texts. Positions are letters.
 #[derive(Clone, Debug)]
 struct Chain {
@@ -164,38 +213,73 @@ struct Chain {
     anchored: u32,
 }
 
-/// Splits one template's anchors, ascending in the document, into chains. Each anchor continues the open chain whose
-/// last anchor lies closest to its diagonal.
+/// The best chains through one template's anchors, which ascend in the document and then in the template: colinear
+/// chaining with a bounded look back (Li, Bioinformatics 2018), best chain first, no two over the same anchor or the
+/// same stretch of the document. `O(anchors x LOOK_BACK)`.
 fn chains(anchors: &[(u32, u32, u32)]) -> Vec<Chain> {
-    let gram = narrow(GRAM);
-    let mut closed = Vec::new();
-    let mut open: Vec<Chain> = Vec::new();
-    for &(_, at, template_at) in anchors {
-        let (done, live) = open.into_iter().partition(|c: &Chain| at > c.pieces[c.pieces.len() - 1].end + MAX_INSERTED);
-        closed.extend::<Vec<Chain>>(done);
-        open = live;
-        let drift = |c: &Chain| {
-            let ahead = i64::from(at) - i64::from(c.pieces[c.pieces.len() - 1].end);
-            let wanted = i64::from(template_at) - i64::from(c.template.end);
-            (ahead - wanted).abs()
-        };
-        let follows = |c: &Chain| template_at + gram > c.template.end && drift(c) <= MAX_DRIFT;
-        let best = (0..open.len()).filter(|&i| follows(&open[i])).min_by_key(|&i| drift(&open[i]));
-        match best {
-            Some(i) => open[i].add(at, template_at, gram),
-            None if open.len() < MAX_OPEN => open.push(Chain {
-                pieces: vec![Span::new(at, at + gram)],
-                template: Span::new(template_at, template_at + gram),
-                anchored: gram,
-            }),
-            None => {}
+    let gram = i64::try_from(GRAM).expect("a small number");
+    let mut best: Vec<(i64, Option<usize>)> = Vec::with_capacity(anchors.len());
+    for (i, &(_, at, template_at)) in anchors.iter().enumerate() {
+        let reaches = (i.saturating_sub(LOOK_BACK)..i).filter_map(|j| {
+            let (_, before, template_before) = anchors[j];
+            let (step, template_step) =
+                (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before));
+            let near = step > 0 && template_step > 0 && step <= MAX_STEP && template_step <= MAX_DRIFT;
+            let gain = gram.min(step).min(template_step) - step_cost(step, template_step);
+            near.then(|| (best[j].0 + gain, Some(j)))
+        });
+        // Of equal chains the one with the nearest predecessor.
+        best.push(reaches.max().map_or((gram, None), |reached| reached.max((gram, None))));
+    }
+    let mut ends: Vec<usize> = (0..anchors.len()).collect();
+    ends.sort_by_key(|&i| (std::cmp::Reverse(best[i].0), i));
+    let mut used = vec![false; anchors.len()];
+    let mut taken: Vec<Span> = Vec::new();
+    let mut out = Vec::new();
+    for end in ends {
+        let path = path(&best, &used, end);
+        let Some((&first, &last)) = path.last().zip(path.first()) else { continue };
+        path.iter().for_each(|&i| used[i] = true);
+        let stretch = Span::new(anchors[first].1, anchors[last].1 + narrow(GRAM));
+        let at = taken.partition_point(|t| t.end <= stretch.start);
+        if taken.get(at).is_none_or(|t| t.start >= stretch.end) {
+            taken.insert(at, stretch);
+            out.push(Chain::through(path.iter().rev().map(|&i| anchors[i])));
         }
     }
-    closed.extend(open);
-    closed
+    out
+}
+
+/// The anchors of the chain that ends at one, backwards, up to the first that another chain has.
+fn path(best: &[(i64, Option<usize>)], used: &[bool], end: usize) -> Vec<usize> {
+    std::iter::successors(Some(end), |&i| best[i].1).take_while(|&i| !used[i]).collect()
+}
+
+/// What a step between two anchors costs: two letters for each doubling of the shift between the texts (one long
+/// insertion is likelier than many short), and one for every eight letters that differ on both sides. A lone gram
+/// further on that is there by chance costs more than its seven letters earn.
+fn step_cost(step: i64, template_step: i64) -> i64 {
+    let shift = (step - template_step).abs();
+    2 * i64::from(64 - shift.leading_zeros()) + step.min(template_step) / 8
 }
 
 impl Chain {
+    /// The chain through anchors in order, at least one.
+    fn through(anchors: impl Iterator<Item = (u32, u32, u32)>) -> Self {
+        let gram = narrow(GRAM);
+        let mut chain = Self { pieces: Vec::new(), template: Span::default(), anchored: 0 };
+        for (_, at, template_at) in anchors {
+            if chain.pieces.is_empty() {
+                chain.pieces.push(Span::new(at, at + gram));
+                chain.template = Span::new(template_at, template_at + gram);
+                chain.anchored = gram;
+            } else {
+                chain.add(at, template_at, gram);
+            }
+        }
+        chain
+    }
+
     fn add(&mut self, at: u32, template_at: u32, gram: u32) {
         let last = self.pieces.last_mut().expect("a chain has a piece");
         let skipped = at.saturating_sub(last.end);
@@ -212,7 +296,7 @@ impl Chain {
     fn is_likely(&self, template_letters: u32) -> bool {
         let letters: u32 = self.pieces.iter().map(|p| p.len()).sum();
         let enough = MIN_ANCHORED.min(template_letters);
-        let spans_enough = self.template.len() * 3 >= template_letters || self.template.len() >= 60;
+        let spans_enough = self.template.len() * 3 >= template_letters || self.template.len() >= MIN_PART;
         self.anchored >= enough && self.anchored * 10 >= letters * MIN_DENSITY_TENTHS && spans_enough
     }
 }
@@ -241,6 +325,7 @@ fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Ma
             out.push(Match {
                 span,
                 template: entry.template,
+                letters,
                 of_template: share(spanned, template_letters),
                 anchored: share(chain.anchored, letters),
             });
@@ -320,6 +405,25 @@ mod tests {
             found(&format!("{one}\n{inserted}\n{two}")),
             [one.trim_end_matches('.'), two.trim().trim_end_matches('.')]
         );
+    }
+
+    #[test]
+    fn fragments_of_a_known_block_are_not_indexed_twice() {
+        let entry = |template, text: &str| Entry { template, letters: letters(text).1.codes };
+        let bank =
+            Bank::new(vec![entry(1, BLOCK), entry(2, &BLOCK[20..90]), entry(3, "Another notice altogether, here")]);
+        assert_eq!(bank.len(), 2);
+        assert!(is_flood(6, 1) && !is_flood(5, 1) && !is_flood(154, 100));
+    }
+
+    #[test]
+    fn a_block_that_repeats_itself_inside_is_found_once_for_each_copy() {
+        let block = "European News Agency, Main Street 16, Telephone 99 660, mail contact at the European News Agency, web \
+                     the European News Agency";
+        let bank = Bank::new(vec![Entry { template: 0, letters: letters(block).1.codes }]);
+        let mut out = Vec::new();
+        bank.find(&letters(&format!("{block}. Some words of the article itself. {block}.")).1, &mut out);
+        assert_eq!(out.iter().filter(|m| m.is_sure() && m.of_template == 255).count(), 2);
     }
 
     #[test]

@@ -71,7 +71,17 @@ pub struct Stretch {
     pub content: u64,
     /// Indices of its first and last hit.
     pub hits: Span,
+    /// Fewest copies of one of its grams.
+    pub copies: u32,
+    /// Its grams.
+    pub grams: u32,
+    /// Its grams that begin between quotation marks, on a line of code, beside a mark of contact details,
+    /// at a number, in a list of sources.
+    pub marked: [u32; 5],
 }
+
+/// The marks counted in [`Stretch::marked`].
+const COUNTED: [Marks; 5] = [Marks::QUOTED, Marks::CODE, Marks::CONTACT, Marks::NUMBER, Marks::CITED];
 
 /// Reads the stretches of each template off a document's hits: hits of one template at most `max_gap` tokens apart
 /// are one stretch. `template` names a hit's template. Result ascending by template and position.
@@ -89,6 +99,7 @@ pub fn occurrences(hits: &[Hit], k: u32, max_gap: u32, template: impl Fn(&Hit) -
                 open.span.end = end;
                 open.content = hash::fold(open.content ^ hit.gram, 0x9E37_79B9_7F4A_7C15).wrapping_add(hit.gram);
                 open.hits.end = i + 1;
+                open.copies = open.copies.min(hit.copies);
             }
             _ => out.push(Stretch {
                 template,
@@ -96,7 +107,15 @@ pub fn occurrences(hits: &[Hit], k: u32, max_gap: u32, template: impl Fn(&Hit) -
                 covered: k,
                 content: hash::mix(hit.gram),
                 hits: Span::new(i, i + 1),
+                copies: hit.copies,
+                grams: 0,
+                marked: [0; 5],
             }),
+        }
+        let open = out.last_mut().expect("just opened");
+        open.grams += 1;
+        for (count, mark) in open.marked.iter_mut().zip(COUNTED) {
+            *count += u32::from(hit.first.has(mark));
         }
     }
     out

@@ -52,8 +52,18 @@ impl Reason {
     }
 }
 
-/// From this many documents on, a block need not be set apart in every copy.
+/// From this many documents on, a block need not show signs of being one beyond its borders.
 const MANY_DOCUMENTS: u32 = 6;
+/// Fewest copies, of all, whose passages begin with a line, and that end with one, for a block of many documents. On
+/// the open sets true blocks have .5 or more (noise and slots hide the rest), phrases .15 or less.
+const MANY_LINES: f32 = 0.4;
+/// Shorter than this, a passage of a few documents is likelier a formula than a block.
+const MIN_FEW_TOKENS: u32 = 20;
+/// Signs that a passage of a few documents needs to show, of eight.
+const MIN_SIGNS: usize = 3;
+/// Share of text on lines of code, or of numbers and single letters, from which on a passage is code or a table.
+const CODE: f32 = 0.4;
+const TABLE: f32 = 0.6;
 
 /// The verdict on one template.
 #[must_use]
@@ -68,30 +78,119 @@ pub fn decide(e: &Evidence, options: &Options) -> Reason {
     if let Some(reason) = protected(e, options) {
         return reason;
     }
-    if e.documents >= MANY_DOCUMENTS {
-        if e.lines >= 0.3 { Reason::ManyDocuments } else { Reason::RunningText }
-    } else if e.documents >= 2 {
-        if e.paragraphs.max(e.lines - 0.2) >= 0.5 { Reason::FewDocuments } else { Reason::RunningText }
-    } else if e.paragraphs >= 0.6 && (e.contact >= 0.03 || e.tokens >= 24) {
-        Reason::WithinDocument
-    } else {
-        Reason::Refrain
+    match e.documents {
+        MANY_DOCUMENTS.. if is_set_in_many(e) => Reason::ManyDocuments,
+        2..MANY_DOCUMENTS if is_set_in_few(e) => Reason::FewDocuments,
+        2.. => Reason::RunningText,
+        _ if is_notice(e) || !options.protects(Protect::Refrains) => Reason::WithinDocument,
+        _ => Reason::Refrain,
     }
 }
 
+/// Begins and ends with lines; with paragraphs, or else it is of some length or in a dozen documents, comes a few times
+/// in each at most, and its documents share little else.
+fn is_set_in_many(e: &Evidence) -> bool {
+    let plain = e.kin < 0.25 && e.copies <= 5 * e.documents && (e.tokens >= MIN_FEW_TOKENS || e.documents >= 12);
+    e.lines >= MANY_LINES && (e.paragraphs >= 0.6 || plain)
+}
+
+/// Signs that a passage of a few documents is no quotation and no phrase: it begins and ends with lines, with
+/// paragraphs; it stands at the edge of documents that have a text of their own; it comes often; often word for
+/// word; in several documents; they share little else, or next to nothing.
+fn is_set_in_few(e: &Evidence) -> bool {
+    let set = [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5];
+    let company = [e.copies >= 8, e.equal >= 5, e.documents >= 4, e.kin <= 0.15, e.kin <= 0.1];
+    let signs = set.iter().chain(&company).filter(|&&sign| sign).count();
+    e.tokens >= MIN_FEW_TOKENS && e.paragraphs >= 0.4 && signs >= MIN_SIGNS
+}
+
+/// What one document repeats goes only if it is set apart and shows a notice's marks (an address at least every 30
+/// words), without being a list of links.
+fn is_notice(e: &Evidence) -> bool {
+    let marked = (0.03..0.4).contains(&e.contact);
+    e.paragraphs >= 0.6 && marked && e.tokens >= 40 && (e.kin < 0.22 || e.lines >= 0.95)
+}
+
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
-    let few = e.documents < MANY_DOCUMENTS;
-    let quoted = e.quoted.1 >= 0.5 || (few && e.quoted.0 >= 0.5);
-    let related = e.rare >= if few { 0.3 } else { 0.5 };
-    if options.protects(Protect::Quotes) && quoted {
+    let kin = if e.documents < MANY_DOCUMENTS { 0.3 } else { 0.4 };
+    // Two or three copies of an article that was copied look like this; so do sister texts, cast lists, manuals.
+    let shared = if e.documents >= 2 && e.copies <= 3 { 0.3 } else { 0.4 };
+    // A licence at the end of several books; two documents may be versions of one.
+    let own_text = e.apart >= 0.55 && e.documents >= 3;
+    let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;
+    // A source lies beside its quotations: a third of the copies in quotation marks is enough.
+    if options.protects(Protect::Quotes) && (e.quoted >= 0.3 || e.cited >= 0.5) {
         Some(Reason::Quotation)
-    } else if options.protects(Protect::Code) && e.code >= 0.4 {
+    } else if options.protects(Protect::Code) && (e.code >= CODE || e.numbers >= TABLE) {
         Some(Reason::Code)
-    } else if e.of_document >= 0.5 {
+    } else if e.of_document >= 0.5 && !own_text {
         Some(Reason::MostOfDocument)
     } else if options.protects(Protect::Relatives) && related {
         Some(Reason::Relatives)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::template::Place;
+
+    /// A notice between blank lines in many unrelated documents.
+    fn notice() -> Evidence {
+        Evidence {
+            copies: 20,
+            documents: 20,
+            within: 1,
+            tokens: 30,
+            variants: 3,
+            equal: 15,
+            lines: 0.9,
+            paragraphs: 0.8,
+            sentences: 0.9,
+            quoted: 0.0,
+            code: 0.0,
+            contact: 0.1,
+            numbers: 0.0,
+            cited: 0.0,
+            of_document: 0.05,
+            shared: 0.1,
+            kin: 0.05,
+            apart: 0.5,
+            around: [0, 0],
+            medoid: Place::default(),
+        }
+    }
+
+    fn reason(change: impl FnOnce(&mut Evidence)) -> Reason {
+        let mut e = notice();
+        change(&mut e);
+        decide(&e, &Options::default())
+    }
+
+    #[test]
+    fn notices_go_and_phrases_stay() {
+        assert_eq!(reason(|_| ()), Reason::ManyDocuments);
+        assert_eq!(reason(|e| e.lines = 0.1), Reason::RunningText);
+        assert_eq!(reason(|e| (e.documents, e.copies) = (2, 2)), Reason::FewDocuments);
+        assert_eq!(reason(|e| (e.documents, e.copies, e.paragraphs) = (2, 2, 0.0)), Reason::RunningText);
+        assert_eq!(reason(|e| (e.documents, e.copies, e.tokens) = (1, 3, 60)), Reason::WithinDocument);
+        assert_eq!(reason(|e| (e.documents, e.copies, e.contact) = (1, 3, 0.0)), Reason::Refrain);
+        assert_eq!(reason(|e| e.copies = 1), Reason::BelowLimits);
+    }
+
+    #[test]
+    fn what_is_protected_stays_unless_asked_for() {
+        assert_eq!(reason(|e| e.quoted = 0.5), Reason::Quotation);
+        assert_eq!(reason(|e| e.code = 0.5), Reason::Code);
+        assert_eq!(reason(|e| e.kin = 0.5), Reason::Relatives);
+        assert_eq!(reason(|e| e.of_document = 0.6), Reason::MostOfDocument);
+        // A long licence at the end of books that share nothing else.
+        assert_eq!(reason(|e| (e.of_document, e.shared, e.apart) = (0.8, 0.8, 1.0)), Reason::ManyDocuments);
+        let mut e = notice();
+        e.quoted = 0.5;
+        let all = Options { protect: Vec::new(), ..Options::default() };
+        assert_eq!(decide(&e, &all), Reason::ManyDocuments);
     }
 }

@@ -7,27 +7,31 @@ use crate::span::ByteSpan;
 
 /// The marks of one token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks(pub u16);
+pub struct Marks(pub u32);
 
 impl Marks {
-    /// First token of its line.
-    pub const LINE_START: Self = Self(1);
-    /// Last token of its line.
-    pub const LINE_END: Self = Self(1 << 1);
-    /// First token of its paragraph.
-    pub const PARAGRAPH_START: Self = Self(1 << 2);
-    /// Last token of its paragraph.
-    pub const PARAGRAPH_END: Self = Self(1 << 3);
-    /// First token of a sentence.
-    pub const SENTENCE_START: Self = Self(1 << 4);
-    /// Last token of a sentence.
-    pub const SENTENCE_END: Self = Self(1 << 5);
     /// Between quotation marks, or on a line that quotes (`>`).
-    pub const QUOTED: Self = Self(1 << 6);
+    pub const QUOTED: Self = Self(1);
     /// On a line of program code.
-    pub const CODE: Self = Self(1 << 7);
+    pub const CODE: Self = Self(1 << 1);
     /// Beside a mark of contact details and legal notices: `@ © ® ™ §`, `://`, `www.`, `+49`.
-    pub const CONTACT: Self = Self(1 << 8);
+    pub const CONTACT: Self = Self(1 << 2);
+    /// A number, or a word of one letter.
+    pub const NUMBER: Self = Self(1 << 3);
+    /// In an entry of a list of sources: its first line begins with a key in brackets.
+    pub const CITED: Self = Self(1 << 4);
+    /// On a line of a table of contents: dots lead from a title to a page.
+    pub const LEADER: Self = Self(1 << 5);
+
+    /// Distances from here on look the same. A distance counts two for a word and one for a character of a script
+    /// without spaces.
+    pub const FAR: u32 = 15;
+
+    /// How far the nearest border of a kind is.
+    #[must_use]
+    pub fn distance(self, border: Border) -> u32 {
+        self.0 >> border as u32 & Self::FAR
+    }
 
     /// Whether any of `other`'s marks is set.
     #[must_use]
@@ -40,28 +44,71 @@ impl Marks {
     }
 }
 
+/// A border a token may stand at; the value is the place of its distance among the marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Border {
+    /// The start of its sentence.
+    SentenceStart = 8,
+    /// The end of its sentence.
+    SentenceEnd = 12,
+    /// The start of its line.
+    LineStart = 16,
+    /// The end of its line.
+    LineEnd = 20,
+    /// The start of its paragraph.
+    ParagraphStart = 24,
+    /// The end of its paragraph.
+    ParagraphEnd = 28,
+}
+
 /// Replaces `out` by the marks of every token. `O(bytes)`.
 pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
     out.clear();
     out.resize(tokens.len(), Marks::default());
-    let mut quotes = Quotes::default();
-    let mut line = Line::default();
+    let (mut breaks, mut weights) = (Vec::with_capacity(tokens.len() + 1), Vec::with_capacity(tokens.len()));
+    let (mut quotes, mut line, mut entry) = (Quotes::default(), Line::default(), Entry::default());
     let mut line_from = 0;
     for i in 0..=tokens.len() {
         let start = if i == 0 { 0 } else { tokens[i - 1].end as usize };
         let end = tokens.get(i).map_or(text.len(), |t| t.start as usize);
         let gap = Gap::read(&text[start..end], i == 0, i == tokens.len(), &mut quotes, &mut line);
-        if gap.line_break {
+        breaks.push(gap.strength);
+        if gap.strength >= 2 {
             line.close(&mut out[line_from..i]);
             line_from = i;
             line.open(gap.after_break);
         }
-        if let Some(before) = i.checked_sub(1) {
-            gap.mark_before(&mut out[before]);
+        if let Some(before) = i.checked_sub(1).filter(|_| gap.contact) {
+            out[before].add(Marks::CONTACT);
         }
         if let Some(after) = out.get_mut(i) {
-            gap.mark_after(after, &quotes);
-            line.characters += tokens[i].len();
+            let token = &text[tokens[i].range()];
+            gap.mark_after(after, token, &quotes);
+            entry.step(&gap, after);
+            line.word(tokens[i].len());
+            quotes.word();
+            weights.push(if token.chars().nth(1).is_none() && !token.is_ascii() { 1 } else { 2 });
+        }
+    }
+    measure(&breaks, &weights, out);
+}
+
+/// Writes every token's distance from the borders of its sentence, line and paragraph. `breaks[i]` is the strongest
+/// border between tokens `i - 1` and `i`: none, sentence, line, paragraph; `weights` are 2 for words.
+fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
+    use Border::{LineEnd, LineStart, ParagraphEnd, ParagraphStart, SentenceEnd, SentenceStart};
+    for (strength, start, end) in
+        [(1, SentenceStart, SentenceEnd), (2, LineStart, LineEnd), (3, ParagraphStart, ParagraphEnd)]
+    {
+        let mut distance = 0;
+        for (i, marks) in out.iter_mut().enumerate() {
+            distance = if breaks[i] >= strength { 0 } else { Marks::FAR.min(distance + u32::from(weights[i - 1])) };
+            marks.0 |= distance << start as u32;
+        }
+        for (i, marks) in out.iter_mut().enumerate().rev() {
+            distance = if breaks[i + 1] >= strength { 0 } else { Marks::FAR.min(distance + u32::from(weights[i + 1])) };
+            marks.0 |= distance << end as u32;
         }
     }
 }
@@ -69,9 +116,8 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
 /// What stands between two tokens.
 #[derive(Default)]
 struct Gap<'a> {
-    line_break: bool,
-    paragraph_break: bool,
-    sentence_break: bool,
+    /// The strongest border: 0 none, 1 sentence, 2 line, 3 paragraph.
+    strength: u8,
     contact: bool,
     /// From the last line break on.
     after_break: &'a str,
@@ -81,62 +127,72 @@ impl<'a> Gap<'a> {
     fn read(gap: &'a str, first: bool, last: bool, quotes: &mut Quotes, line: &mut Line) -> Self {
         let mut breaks = 0;
         let mut sentence = false;
-        for (i, c) in gap.char_indices() {
+        if gap.starts_with('(') && !first {
+            line.operators += 2;
+        }
+        line.leader |= is_leader(gap);
+        for c in gap.chars() {
             match c {
                 '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => breaks += 1 + u32::from(c == '\u{C}'),
                 '.' | '!' | '?' | '。' | '！' | '？' | '…' | '।' => sentence = true,
                 _ => {}
             }
-            quotes.see(c, &gap[..i], &gap[i + c.len_utf8()..]);
+            quotes.see(c);
             if breaks == 0 {
                 line.see(c);
             }
         }
-        let paragraph = breaks > 1 || first || last;
-        if paragraph {
-            quotes.reset();
-        }
         let spaced =
             gap.ends_with(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '«' | '„' | '(')) || !gap.is_ascii();
+        let strength = if breaks > 1 || first || last {
+            quotes.reset();
+            3
+        } else if breaks > 0 {
+            2
+        } else {
+            u8::from(sentence && spaced)
+        };
         Self {
-            line_break: breaks > 0 || first || last,
-            paragraph_break: paragraph,
-            sentence_break: breaks > 0 || first || last || (sentence && spaced),
+            strength,
             contact: gap.contains(['@', '©', '®', '™', '§']) || gap.contains("://") || gap.ends_with(" +"),
             after_break: gap.rfind('\n').map_or(gap, |at| &gap[at + 1..]),
         }
     }
 
-    fn mark_before(&self, marks: &mut Marks) {
-        if self.line_break {
-            marks.add(Marks::LINE_END);
-        }
-        if self.paragraph_break {
-            marks.add(Marks::PARAGRAPH_END);
-        }
-        if self.sentence_break {
-            marks.add(Marks::SENTENCE_END);
-        }
-        if self.contact {
-            marks.add(Marks::CONTACT);
-        }
-    }
-
-    fn mark_after(&self, marks: &mut Marks, quotes: &Quotes) {
-        if self.line_break {
-            marks.add(Marks::LINE_START);
-        }
-        if self.paragraph_break {
-            marks.add(Marks::PARAGRAPH_START);
-        }
-        if self.sentence_break {
-            marks.add(Marks::SENTENCE_START);
-        }
+    fn mark_after(&self, marks: &mut Marks, token: &str, quotes: &Quotes) {
         if self.contact {
             marks.add(Marks::CONTACT);
         }
         if quotes.open() || self.after_break.starts_with('>') {
             marks.add(Marks::QUOTED);
+        }
+        if token.len() == 1 || token.bytes().all(|b| b.is_ascii_digit()) {
+            marks.add(Marks::NUMBER);
+        }
+    }
+}
+
+/// Four dots in a row on one line, spaces between them or not.
+fn is_leader(gap: &str) -> bool {
+    let mut dots = 0;
+    gap.bytes().any(|b| {
+        dots = if b == b'.' { dots + 1 } else { dots * usize::from(b == b' ') };
+        dots >= 4
+    }) && !gap.contains('\n')
+}
+
+/// Whether an entry of a list of sources is open: `[key] Author, "Title"` at the start of a line, to the paragraph's end.
+#[derive(Default)]
+struct Entry {
+    open: bool,
+}
+
+impl Entry {
+    fn step(&mut self, gap: &Gap, marks: &mut Marks) {
+        self.open &= gap.strength < 3;
+        self.open |= gap.strength >= 2 && gap.after_break.trim_start() == "[";
+        if self.open {
+            marks.add(Marks::CITED);
         }
     }
 }
@@ -145,19 +201,28 @@ impl<'a> Gap<'a> {
 #[derive(Default)]
 struct Quotes {
     straight: bool,
+    /// The last character was a straight mark: a second one beside it says the same.
+    doubled: bool,
     depth: u32,
 }
 
 impl Quotes {
-    fn see(&mut self, c: char, _before: &str, _after: &str) {
+    fn see(&mut self, c: char) {
+        let again = c == '"' && self.doubled;
+        self.doubled = c == '"' && !again;
         match c {
-            '"' => self.straight = !self.straight,
+            '"' => self.straight ^= !again,
             '„' | '«' | '「' | '『' | '‹' => self.depth += 1,
             // Closes in German what it opens in English.
             '“' => self.depth = if self.depth > 0 { self.depth - 1 } else { 1 },
             '”' | '»' | '」' | '』' | '›' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
+    }
+
+    /// A word parts one mark from the next.
+    fn word(&mut self) {
+        self.doubled = false;
     }
 
     fn open(&self) -> bool {
@@ -175,12 +240,24 @@ struct Line {
     characters: u32,
     operators: u32,
     url: bool,
+    comment: bool,
+    leader: bool,
     last: Option<char>,
 }
 
 impl Line {
-    fn open(&mut self, _indent: &str) {
-        *self = Self::default();
+    fn open(&mut self, indent: &str) {
+        let indent = indent.trim_start();
+        let comment =
+            ["//", "# ", "##", "* ", "/*", "--", ";;"].iter().any(|mark| indent.starts_with(mark)) || indent == "*";
+        // Attributes and directives: `#[derive`, `#include`.
+        let operators = 2 * u32::from(indent == "#[" || indent == "#");
+        *self = Self { comment, operators, ..Self::default() };
+    }
+
+    fn word(&mut self, bytes: u32) {
+        self.characters += bytes;
+        self.last = None;
     }
 
     fn see(&mut self, c: char) {
@@ -189,7 +266,7 @@ impl Line {
         }
         self.characters += 1;
         self.url |= self.last == Some('/') && c == '/';
-        if matches!(c, '{' | '}' | ';' | '=' | '(' | ')' | '[' | ']' | '<' | '>' | '_' | '&' | '|' | '$' | '\\' | '`') {
+        if matches!(c, '{' | '}' | ';' | '=' | '[' | ']' | '<' | '>' | '_' | '$' | '\\' | '`') {
             self.operators += 1;
         }
         self.last = Some(c);
@@ -199,9 +276,13 @@ impl Line {
     fn close(&self, tokens: &mut [Marks]) {
         let dense = self.operators * 12 >= self.characters && self.operators >= 2;
         let ends = matches!(self.last, Some('{' | '}' | ';')) && self.operators >= 1;
-        if (dense || ends) && !self.url {
-            for marks in tokens {
+        let code = (dense || ends) && !self.url && !self.comment;
+        for marks in tokens {
+            if code {
                 marks.add(Marks::CODE);
+            }
+            if self.leader {
+                marks.add(Marks::LEADER);
             }
         }
     }
@@ -212,27 +293,47 @@ mod tests {
     use super::*;
     use crate::text::{Tokens, tokenize};
 
-    fn with(text: &str, mark: Marks) -> Vec<&str> {
+    fn chosen(text: &str, fits: impl Fn(Marks) -> bool) -> Vec<&str> {
         let (mut tokens, mut out) = (Tokens::default(), Vec::new());
         tokenize(text, &mut tokens);
         marks(text, &tokens.spans, &mut out);
-        tokens.spans.iter().zip(&out).filter(|(_, m)| m.has(mark)).map(|(s, _)| &text[s.range()]).collect()
+        tokens.spans.iter().zip(&out).filter(|(_, m)| fits(**m)).map(|(s, _)| &text[s.range()]).collect()
+    }
+
+    fn with(text: &str, mark: Marks) -> Vec<&str> {
+        chosen(text, |m| m.has(mark))
+    }
+
+    fn at(text: &str, border: Border, distance: u32) -> Vec<&str> {
+        chosen(text, |m| m.distance(border) == distance)
     }
 
     #[test]
-    fn edges_of_lines_paragraphs_and_sentences() {
+    fn distances_from_lines_paragraphs_and_sentences() {
         let text = "One two. Three\nfour five\n\n* six";
-        assert_eq!(with(text, Marks::LINE_START), ["One", "four", "six"]);
-        assert_eq!(with(text, Marks::LINE_END), ["Three", "five", "six"]);
-        assert_eq!(with(text, Marks::PARAGRAPH_START), ["One", "six"]);
-        assert_eq!(with(text, Marks::PARAGRAPH_END), ["five", "six"]);
-        assert_eq!(with(text, Marks::SENTENCE_START), ["One", "Three", "four", "six"]);
+        assert_eq!(at(text, Border::LineStart, 0), ["One", "four", "six"]);
+        assert_eq!(at(text, Border::LineEnd, 0), ["Three", "five", "six"]);
+        assert_eq!(at(text, Border::ParagraphStart, 0), ["One", "six"]);
+        assert_eq!(at(text, Border::ParagraphEnd, 0), ["five", "six"]);
+        assert_eq!(at(text, Border::SentenceStart, 0), ["One", "Three", "four", "six"]);
+        assert_eq!(at(text, Border::LineStart, 2), ["two", "five"]);
+        assert_eq!(at(text, Border::ParagraphEnd, 4), ["Three"]);
+        assert_eq!(at("日本語 ab", Border::LineEnd, 2), ["語"]);
+        assert_eq!(at("日本語", Border::LineStart, 1), ["本"]);
+    }
+
+    #[test]
+    fn lists_of_contents_and_sources_and_numbers_are_marked() {
+        assert_eq!(with("1. Intro .... 3\nText... more", Marks::LEADER), ["1", "Intro", "3"]);
+        assert_eq!(with("See [1].\n\n   [1]  A. B,\n  title\n\nEnd", Marks::CITED), ["1", "A", "B", "title"]);
+        assert_eq!(with("a 12 b2 word", Marks::NUMBER), ["a", "12"]);
     }
 
     #[test]
     fn quotations_end_with_their_marks_or_their_paragraph() {
         assert_eq!(with("He said \"yes no\" and „ja“ left", Marks::QUOTED), ["yes", "no", "ja"]);
         assert_eq!(with("a \"b c\n\nd", Marks::QUOTED), ["b", "c"]);
+        assert_eq!(with("He said: \"\"Yes\" and no", Marks::QUOTED), ["Yes"]);
         assert_eq!(with("> quoted\nnot", Marks::QUOTED), ["quoted"]);
     }
 

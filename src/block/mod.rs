@@ -2,9 +2,23 @@
 //!
 //! Winnow to find, then look at every gram inside what was found before counting and deciding: sparse seeds decide
 //! badly. In reading order:
-//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page),
-//! [`template`] (evidence), [`decide`] (boilerplate or not, and why), [`bank`] (finds the altered copies of a decided
-//! block), [`page`] (running heads and feet), [`options`] (every number).
+//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`passage`]
+//! (the run of repeated text a stretch lies in), [`template`] (evidence), [`decide`] (boilerplate or not, and why),
+//! [`bank`] (finds the altered copies of a decided block), [`page`] (running heads and feet), [`options`] (every number).
+//!
+//! What feeds what, a document or a group of one key at a time:
+//!
+//! 1. document -> [`page::running_lines`] (set aside), [`layout::marks`], [`winnow::winnow`] over what is left: seeds.
+//! 2. seed -> count; document -> [`chain::regions`] ([`REGION_MARGIN`]); gram -> count: hits, numbered.
+//! 3. document -> [`chain::links`]; link -> [`chain::is_linked`]; components of links are templates.
+//! 4. document -> [`chain::occurrences`] and [`template::copies`], which looks the passages up ([`PASSAGE_GAP`]).
+//! 5. template -> [`template::evidence`], [`decide::decide`], [`template::sprees`]. Of a template that goes, the copies
+//!    that are whole ([`template::Evidence::is_whole`]) and in no spree are stripped; those in a spree are spared.
+//! 6. accepted templates, most documents first, then longest -> their medoids' letters, where at most
+//!    [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies -> [`bank::Bank`].
+//! 7. document -> [`bank::Bank::find`]; a match is stripped if it touches no spared copy and overlaps a stripped one or
+//!    [`bank::Match::is_sure`]; a template with too many of the latter kind ([`bank::is_flood`]) adds none.
+//! 8. document -> [`crate::plan::strip::cuts`].
 //!
 //! Frequent seeds are counted, never dropped and never enumerated in pairs: they are the boilerplate. Everything here
 //! is a pure function over slices; `engine::block` runs it over a corpus.
@@ -12,11 +26,25 @@
 pub mod bank;
 pub mod chain;
 pub mod decide;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
 pub mod layout;
 pub mod letters;
 pub mod options;
 pub mod page;
+pub mod passage;
 pub mod template;
 pub mod winnow;
 
 pub use options::{KeepCopies, Options, Protect};
+
+/// Tokens on both sides of a repeated seed that are looked at gram by gram: two windows' guarantee, so that the words
+/// behind a changed name or number at the end of a block are seen as well.
+pub const REGION_MARGIN: u32 = 24;
+/// Most tokens without a repeated gram inside a passage: one changed word hides four grams, two near ones eight.
+/// At 12, blocks run into the text beside them (paged text: damage .010 against .007).
+pub const PASSAGE_GAP: u32 = 8;
+/// Up to so many equal copies, the representative may be cut short by errors near its ends; more show the true ends.
+pub const EXTEND_BELOW_EQUAL: u32 = 2;
+/// Fewest letters by which a representative is extended on one side; less is chance.
+pub const MIN_EXTENSION: usize = 10;

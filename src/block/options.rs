@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How repeated blocks are found and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
     /// Strip every token that lies in a run of `min_tokens` tokens that occurs again, and no other: no altered copies,
@@ -28,6 +29,7 @@ pub struct Options {
 
 /// Which copies of a block that goes stay all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepCopies {
     /// None of boilerplate; the first of a passage that goes only because every repeat was asked for.
@@ -51,6 +53,7 @@ impl std::fmt::Display for KeepCopies {
 
 /// Kinds of text that repeat and belong where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Protect {
     /// Passages between quotation marks.

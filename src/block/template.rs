@@ -5,8 +5,9 @@
 //! how set, in what company. `O(copies)`; copies arrive sorted by document and place.
 
 use super::chain::{Hit, Stretch};
-use super::layout::Marks;
-use crate::span::TokenSpan;
+use super::layout::{Border, Marks};
+use super::passage::passages;
+use crate::span::{Span, TokenSpan};
 use serde::Serialize;
 
 /// Where a stretch begins or ends on the page, weakest first.
@@ -24,25 +25,23 @@ pub enum Edge {
     Paragraph,
 }
 
+/// A border that misses a line's by four words still is meant to be there: beside a name or number that differs from
+/// copy to copy, a gram of five words shows nothing of up to four words at the border of a block. A word counts two.
+const MAX_MISSED: u32 = 8;
+
 impl Edge {
     fn at_start(marks: Marks) -> Self {
-        Self::strongest(marks, Marks::SENTENCE_START, Marks::LINE_START, Marks::PARAGRAPH_START)
+        Self::strongest(marks, [Border::ParagraphStart, Border::LineStart, Border::SentenceStart])
     }
 
     fn at_end(marks: Marks) -> Self {
-        Self::strongest(marks, Marks::SENTENCE_END, Marks::LINE_END, Marks::PARAGRAPH_END)
+        Self::strongest(marks, [Border::ParagraphEnd, Border::LineEnd, Border::SentenceEnd])
     }
 
-    fn strongest(marks: Marks, sentence: Marks, line: Marks, paragraph: Marks) -> Self {
-        if marks.has(paragraph) {
-            Self::Paragraph
-        } else if marks.has(line) {
-            Self::Line
-        } else if marks.has(sentence) {
-            Self::Sentence
-        } else {
-            Self::Inside
-        }
+    fn strongest(marks: Marks, borders: [Border; 3]) -> Self {
+        let kinds = [Self::Paragraph, Self::Line, Self::Sentence];
+        let near = borders.iter().zip(kinds).find(|(border, _)| marks.distance(**border) <= MAX_MISSED);
+        near.map_or(Self::Inside, |(_, kind)| kind)
     }
 
     fn from_code(code: u8) -> Self {
@@ -50,7 +49,8 @@ impl Edge {
     }
 }
 
-/// One copy of a template. Shares are in 255ths, so that a copy stays small in the shuffle.
+/// One copy of a template, with what is known about the passage it lies in. Shares are in 255ths, so that a copy
+/// stays small in the shuffle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Copy {
     /// The template.
@@ -59,9 +59,13 @@ pub struct Copy {
     pub doc: u32,
     /// Its tokens.
     pub span: TokenSpan,
+    /// The tokens of its passage.
+    pub passage: TokenSpan,
+    /// Tokens of the document.
+    pub tokens: u32,
     /// Hash of its grams in order.
     pub content: u64,
-    /// How it begins and ends: two [`Edge`] codes.
+    /// How the passage begins and ends: two [`Edge`] codes.
     pub edges: [u8; 2],
     /// Share of it between quotation marks.
     pub quoted: u8,
@@ -69,51 +73,62 @@ pub struct Copy {
     pub code: u8,
     /// Share of it beside marks of contact details and notices.
     pub contact: u8,
-    /// Its share of the document.
-    pub of_document: u8,
-    /// Share of the rest of the document that rarely repeated grams cover: high where a relative exists.
-    pub rare: u8,
+    /// Share of numbers and single letters.
+    pub numbers: u8,
+    /// Share of it in a list of sources.
+    pub cited: u8,
+    /// Share of the document that the passage and others of about the same frequency cover.
+    pub shared: u8,
+    /// Share of the document outside the passage that other passages of about the same frequency cover.
+    pub kin: u8,
 }
 
-/// Grams with at most this many copies count as rarely repeated.
-pub const RARE_COPIES: u32 = 8;
+/// Half, in 255ths.
+const HALF: u8 = 128;
+/// A passage this close to the first or last token stands at the edge of its document.
+const MAX_FROM_EDGE: u32 = 8;
+/// A text of its own has this many tokens: a paragraph or two.
+const MIN_OWN_TEXT: u32 = 40;
 
-/// The copies of one document, from its stretches and hits; `tokens` is its length.
-pub fn copies(doc: u32, tokens: u32, k: u32, hits: &[Hit], stretches: &[Stretch], mut emit: impl FnMut(Copy)) {
-    let rare = covered_by_rare(hits, k);
-    for stretch in stretches {
-        let own: &[Hit] = &hits[stretch.hits.range()];
-        let marked = |mark| share(count(own, mark), u32::try_from(own.len()).unwrap_or(u32::MAX));
+impl Copy {
+    fn is_apart(&self) -> bool {
+        let after = self.tokens - self.passage.end;
+        self.passage.start.min(after) <= MAX_FROM_EDGE
+            && self.tokens - self.passage.len() >= MIN_OWN_TEXT
+            && self.kin <= 2 * (HALF / 5)
+    }
+}
+
+/// The copies of one document, from its hits and stretches; `tokens` is its length.
+pub fn copies(
+    doc: u32,
+    tokens: u32,
+    k: u32,
+    max_gap: u32,
+    hits: &[Hit],
+    stretches: &[Stretch],
+    mut emit: impl FnMut(Copy),
+) {
+    for (stretch, passage) in stretches.iter().zip(passages(hits, stretches, k, max_gap)) {
+        let (first, last) = (hits[passage.hits.start as usize], hits[passage.hits.end as usize - 1]);
+        let [quoted, code, contact, numbers, cited] = stretch.marked.map(|count| share(count, stretch.grams));
         emit(Copy {
             template: stretch.template,
             doc,
             span: stretch.span,
+            passage: passage.span,
+            tokens,
             content: stretch.content,
-            edges: [
-                own.first().map_or(0, |h| Edge::at_start(h.first) as u8),
-                own.last().map_or(0, |h| Edge::at_end(h.last) as u8),
-            ],
-            quoted: marked(Marks::QUOTED),
-            code: marked(Marks::CODE),
-            contact: marked(Marks::CONTACT),
-            of_document: share(stretch.span.len(), tokens),
-            rare: share(rare - covered_by_rare(own, k).min(rare), tokens - stretch.span.len()),
+            edges: [Edge::at_start(first.first) as u8, Edge::at_end(last.last) as u8],
+            quoted,
+            code,
+            contact,
+            numbers,
+            cited,
+            kin: share(passage.kin, tokens - passage.span.len()),
+            shared: share(passage.kin + passage.span.len(), tokens),
         });
     }
-}
-
-fn count(hits: &[Hit], mark: Marks) -> u32 {
-    u32::try_from(hits.iter().filter(|h| h.first.has(mark)).count()).unwrap_or(u32::MAX)
-}
-
-fn covered_by_rare(hits: &[Hit], k: u32) -> u32 {
-    let mut end = 0;
-    let mut covered = 0;
-    for hit in hits.iter().filter(|h| h.copies <= RARE_COPIES) {
-        covered += (hit.position + k) - hit.position.max(end);
-        end = hit.position + k;
-    }
-    covered
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 255")]
@@ -137,20 +152,33 @@ pub struct Evidence {
     pub variants: u32,
     /// Copies equal to the representative.
     pub equal: u32,
-    /// Copies that begin at a line and end at a line.
+    /// Copies that begin at a line, or that end at one; the smaller share. Noise hides one side or the other.
     pub lines: f32,
-    /// Copies that begin and end at a paragraph.
+    /// The same for paragraphs.
     pub paragraphs: f32,
-    /// Share in quotation marks: the highest of a copy, and the mean.
-    pub quoted: (f32, f32),
+    /// The same for sentences.
+    pub sentences: f32,
+    /// Copies most of which stands in quotation marks.
+    pub quoted: f32,
     /// Share on lines of code.
     pub code: f32,
     /// Share beside marks of contact details and notices.
     pub contact: f32,
     /// Share of the document: mean.
     pub of_document: f32,
-    /// Share of the rest of the document that rarely repeated grams cover: mean.
-    pub rare: f32,
+    /// Share of numbers and single letters.
+    pub numbers: f32,
+    /// Share in a list of sources.
+    pub cited: f32,
+    /// Share of the document that the passage and others of about the same frequency cover: mean.
+    pub shared: f32,
+    /// Share of the rest of the document that other passages of about the same frequency cover: mean.
+    pub kin: f32,
+    /// Copies whose passage stands at the edge of a document that has a text of its own besides.
+    pub apart: f32,
+    /// Tokens of the passage before and after a copy, in most copies.
+    #[serde(skip)]
+    pub around: [u32; 2],
     /// The representative copy: of the most frequent form, the first.
     #[serde(skip)]
     pub medoid: Place,
@@ -171,7 +199,6 @@ pub struct Place {
 /// Never on a non-empty slice.
 #[must_use]
 pub fn evidence(copies: &[Copy]) -> Evidence {
-    let (medoid, variants, equal) = medoid(copies);
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let by_doc = || copies.chunk_by(|a, b| a.doc == b.doc);
     let mean = |value: &dyn Fn(&Copy) -> u8| {
@@ -179,9 +206,14 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         ratio(sum, 255 * copies.len() as u64)
     };
     let bounded = |edge: Edge| {
-        let both = |c: &&Copy| c.edges.iter().all(|&code| Edge::from_code(code) >= edge);
-        ratio(copies.iter().filter(both).count() as u64, copies.len() as u64)
+        let side = |side: usize| copies.iter().filter(|c| Edge::from_code(c.edges[side]) >= edge).count() as u64;
+        ratio(side(0).min(side(1)), copies.len() as u64)
     };
+    let share_of =
+        |fits: &dyn Fn(&Copy) -> bool| ratio(copies.iter().filter(|c| fits(c)).count() as u64, copies.len() as u64);
+    let around = [median(copies, |c| c.span.start - c.passage.start), median(copies, |c| c.passage.end - c.span.end)];
+    let (medoid, variants, equal) = medoid(copies, around);
+    let of_document = |c: &Copy| share(medoid.span.len().min(c.passage.len()), c.tokens);
     Evidence {
         copies: narrow(copies.len()),
         documents: narrow(by_doc().count()),
@@ -191,13 +223,61 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         equal,
         lines: bounded(Edge::Line),
         paragraphs: bounded(Edge::Paragraph),
-        quoted: (ratio(copies.iter().map(|c| c.quoted).max().unwrap_or(0).into(), 255), mean(&|c| c.quoted)),
+        sentences: bounded(Edge::Sentence),
+        quoted: share_of(&|c| c.quoted >= HALF),
+        apart: share_of(&Copy::is_apart),
         code: mean(&|c| c.code),
         contact: mean(&|c| c.contact),
-        of_document: mean(&|c| c.of_document),
-        rare: mean(&|c| c.rare),
+        of_document: mean(&of_document),
+        numbers: mean(&|c| c.numbers),
+        cited: mean(&|c| c.cited),
+        shared: mean(&|c| c.shared),
+        kin: mean(&|c| c.kin),
+        around,
         medoid,
     }
+}
+
+impl Evidence {
+    /// Whether a stretch is a copy of the block, with at least [`MIN_COPY_TENTHS`] of it there; else it is a phrase of the
+    /// block that stands elsewhere.
+    #[must_use]
+    pub fn is_whole(&self, copy: &Copy) -> bool {
+        let [left, right] = reach(copy, self.around);
+        (copy.span.len() + left + right) * 10 >= self.tokens * MIN_COPY_TENTHS
+    }
+}
+
+/// A document with this many times the usual number of copies lists or discusses the block: a catalogue of notices.
+const SPREE: usize = 8;
+
+/// The documents in which a block comes far more often than in most others, ascending: it belongs there. `copies` are
+/// those of one template, sorted by document. None for a block of fewer than six documents, where nothing is usual.
+#[must_use]
+pub fn sprees(copies: &[Copy]) -> Vec<u32> {
+    let counts: Vec<(u32, usize)> = copies.chunk_by(|a, b| a.doc == b.doc).map(|c| (c[0].doc, c.len())).collect();
+    if counts.len() < 6 {
+        return Vec::new();
+    }
+    let mut sorted: Vec<usize> = counts.iter().map(|&(_, n)| n).collect();
+    sorted.sort_unstable();
+    let usual = sorted[sorted.len() / 2];
+    counts.into_iter().filter(|&(_, n)| n > SPREE * usual).map(|(doc, _)| doc).collect()
+}
+
+/// Less of a block than this, in tenths, is no copy of it by its words alone; its letters may still say that it is.
+const MIN_COPY_TENTHS: u32 = 4;
+
+/// How far a copy's passage reaches beyond it, at most `around`.
+fn reach(copy: &Copy, around: [u32; 2]) -> [u32; 2] {
+    [around[0].min(copy.span.start - copy.passage.start), around[1].min(copy.passage.end - copy.span.end)]
+}
+
+/// The lower median of a number of the copies.
+fn median(copies: &[Copy], number: impl Fn(&Copy) -> u32) -> u32 {
+    let mut numbers: Vec<u32> = copies.iter().map(number).collect();
+    let middle = (numbers.len() - 1) / 2;
+    *numbers.select_nth_unstable(middle).1
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share, read by people and compared with two digits")]
@@ -205,15 +285,71 @@ fn ratio(part: u64, whole: u64) -> f32 {
     part as f32 / whole.max(1) as f32
 }
 
-/// The first copy of the most frequent form; the longer of two equally frequent ones. Also the number of forms and
-/// the copies of this one.
-fn medoid(copies: &[Copy]) -> (Place, u32, u32) {
+/// Of the most frequent form (the longer of two equally frequent ones) the copy whose passage reaches as far as those
+/// of most copies, the first of several; widened that far. Also the number of forms and the copies of this one.
+fn medoid(copies: &[Copy], around: [u32; 2]) -> (Place, u32, u32) {
     let mut order: Vec<&Copy> = copies.iter().collect();
     order.sort_unstable_by_key(|c| (c.content, c.doc, c.span));
     let forms = || order.chunk_by(|a, b| a.content == b.content);
     let best = forms()
         .max_by_key(|form| (form.len(), form[0].span.len(), std::cmp::Reverse((form[0].doc, form[0].span))))
         .expect("a template has copies");
+    let copy = best
+        .iter()
+        .max_by_key(|c| (reach(c, around).iter().sum::<u32>(), std::cmp::Reverse((c.doc, c.span))))
+        .expect("a form has copies");
+    let [left, right] = reach(copy, around);
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    (Place { doc: best[0].doc, span: best[0].span }, narrow(forms().count()), narrow(best.len()))
+    let span = Span::new(copy.span.start - left, copy.span.end + right);
+    (Place { doc: copy.doc, span }, narrow(forms().count()), narrow(best.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(doc: u32, start: u32, left: u32, right: u32, content: u64) -> Copy {
+        Copy {
+            template: 0,
+            doc,
+            span: Span::new(start, start + 10),
+            passage: Span::new(start - left, start + 10 + right),
+            tokens: 400,
+            content,
+            edges: [Edge::Paragraph as u8, Edge::Line as u8],
+            quoted: 0,
+            code: 0,
+            contact: 255,
+            numbers: 0,
+            cited: 0,
+            shared: 51,
+            kin: 0,
+        }
+    }
+
+    #[test]
+    fn the_representative_is_widened_as_far_as_most_passages_reach() {
+        let copies = [copy(0, 50, 0, 0, 7), copy(1, 60, 4, 6, 7), copy(2, 70, 4, 6, 7), copy(3, 80, 30, 90, 8)];
+        let e = evidence(&copies);
+        assert_eq!((e.copies, e.documents, e.within, e.variants, e.equal), (4, 4, 1, 2, 3));
+        assert_eq!(e.medoid, Place { doc: 1, span: Span::new(56, 76) });
+        assert!((e.lines - 1.0).abs() < 1e-6 && e.paragraphs < 1e-6 && (e.contact - 1.0).abs() < 1e-6);
+        assert!(e.is_whole(&copies[0]) && e.is_whole(&copies[3]));
+    }
+
+    #[test]
+    fn a_phrase_of_the_block_elsewhere_is_no_copy() {
+        let copies = [copy(0, 50, 30, 30, 7), copy(1, 60, 30, 30, 7), copy(2, 70, 0, 0, 7)];
+        let e = evidence(&copies);
+        assert_eq!(e.tokens, 70);
+        assert!(e.is_whole(&copies[0]) && !e.is_whole(&copies[2]));
+    }
+
+    #[test]
+    fn a_catalogue_of_notices_is_a_spree() {
+        let mut copies: Vec<Copy> = (0..6).map(|doc| copy(doc, 50, 0, 0, 7)).collect();
+        copies.extend((0..12).map(|i| copy(6, 20 * i + 10, 0, 0, 7)));
+        assert_eq!(sprees(&copies), [6]);
+        assert!(sprees(&copies[5..]).is_empty());
+    }
 }

@@ -7,17 +7,33 @@
 //! Departure from the paper: a document shorter than a window counts as one window, so that short equal documents
 //! meet too.
 
+use super::layout::Marks;
+#[cfg(target_arch = "x86_64")]
+use super::kernel;
+use crate::cpu::Kernel;
 use crate::hash;
 
 /// Replaces `out` by the hash of every run of `k` tokens, in order: `tokens.len() - k + 1` of them, none if shorter.
 pub fn grams(tokens: &[u64], k: usize, out: &mut Vec<u64>) {
-    out.clear();
-    out.extend(tokens.windows(k).map(hash::tokens));
+    hash::windows(tokens, k, out);
 }
 
 /// Calls `keep` with the position of every kept gram, ascending. `O(grams)` on all but contrived input, where a
 /// minimum that runs out of the window costs a rescan of `w` grams.
-pub fn winnow(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
+pub fn winnow(grams: &[u64], w: usize, keep: impl FnMut(usize)) {
+    winnow_with(Kernel::chosen(), grams, w, keep);
+}
+
+fn winnow_with(kernel: Kernel, grams: &[u64], w: usize, keep: impl FnMut(usize)) {
+    match kernel {
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 if (2..=kernel::MAX_WINDOW).contains(&w) && grams.len() >= w => kernel::winnow(grams, w, keep),
+        _ => winnow_portable(grams, w, keep),
+    }
+}
+
+/// Looks for a new minimum only when the last one has left the window.
+fn winnow_portable(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
     let rightmost = |from: usize, to: usize| (from..to).rev().min_by_key(|&i| grams[i]).expect("a window is not empty");
     if grams.is_empty() {
         return;
@@ -40,9 +56,16 @@ pub fn winnow(grams: &[u64], w: usize, mut keep: impl FnMut(usize)) {
     }
 }
 
-/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (rulers, counters, `a a a`).
+/// Whether a gram says too little to count as a repeat: fewer than three distinct tokens (`a a a`), only numbers and
+/// single letters (rulers, tables; a telephone number between words stays), or reaching into a list of contents.
 #[must_use]
-pub fn is_low_complexity(tokens: &[u64]) -> bool {
+pub fn is_low_complexity(tokens: &[u64], marks: &[Marks]) -> bool {
+    let marked = |mark| marks.iter().filter(|m| m.has(mark)).count();
+    let numbers = !marks.is_empty() && marked(Marks::NUMBER) == marks.len();
+    few_words(tokens) || numbers || marked(Marks::LEADER) > 0
+}
+
+fn few_words(tokens: &[u64]) -> bool {
     let Some(&first) = tokens.first() else { return true };
     let Some(&second) = tokens.iter().find(|&&t| t != first) else { return true };
     !tokens.iter().any(|&t| t != first && t != second)
@@ -69,9 +92,20 @@ mod tests {
     proptest! {
         #[test]
         fn keeps_the_rightmost_minimum_of_every_window(grams in proptest::collection::vec(0u64..12, 1..80), w in 1usize..12) {
-            let mut kept = Vec::new();
-            winnow(&grams, w, |i| kept.push(i));
-            prop_assert_eq!(kept, naive(&grams, w));
+            for kernel in Kernel::available() {
+                let mut kept = Vec::new();
+                winnow_with(kernel, &grams, w, |i| kept.push(i));
+                prop_assert_eq!(kept, naive(&grams, w), "{:?}", kernel);
+            }
+        }
+
+        #[test]
+        fn long_documents_are_winnowed(grams in proptest::collection::vec(0u64..90, 500..1700), w in 1usize..70) {
+            for kernel in Kernel::available() {
+                let mut kept = Vec::new();
+                winnow_with(kernel, &grams, w, |i| kept.push(i));
+                prop_assert_eq!(kept, naive(&grams, w), "{:?}", kernel);
+            }
         }
 
         #[test]
@@ -91,7 +125,10 @@ mod tests {
 
     #[test]
     fn low_complexity_means_fewer_than_three_words() {
-        assert!(is_low_complexity(&[1, 2, 1, 2, 1]) && is_low_complexity(&[7, 7]) && is_low_complexity(&[]));
-        assert!(!is_low_complexity(&[1, 2, 1, 2, 3]));
+        assert!(
+            is_low_complexity(&[1, 2, 1, 2, 1], &[]) && is_low_complexity(&[7, 7], &[]) && is_low_complexity(&[], &[])
+        );
+        assert!(!is_low_complexity(&[1, 2, 1, 2, 3], &[]));
+        assert!(is_low_complexity(&[1, 2, 3], &[Marks::NUMBER; 3]));
     }
 }

@@ -132,6 +132,11 @@ impl<'a> Corpus<'a> {
         ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..defaults }
     }
 
+    /// Tells of records that could not be read and were passed over.
+    pub(super) fn warn(&self, bad: &[Error]) {
+        bad.iter().for_each(|error| self.progress.warn(&error.to_string()));
+    }
+
     /// Visits the records of a chunk that `wanted` asks for. A bad record ends the run, or is told to `bad`.
     pub(super) fn visit(
         &self,

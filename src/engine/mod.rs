@@ -5,6 +5,7 @@
 //! them stand tables by document (`table`). [`explain`] and [`restore`] work on what a run left behind.
 
 mod block;
+mod census;
 mod corpus;
 mod explain;
 mod near;
@@ -23,6 +24,7 @@ pub use summary::Summary;
 use crate::io::{OutDir, restore_folder};
 use crate::near::Near;
 use crate::{Error, Result};
+use census::Census;
 use corpus::Corpus;
 use rewrite::{Decided, Totals};
 use std::path::Path;
@@ -62,13 +64,14 @@ fn conduct(options: &Options, progress: &dyn Progress) -> Result<Summary> {
         summary_version: SUMMARY_VERSION,
         mode: options.mode,
         options: options.clone(),
-        inputs: inputs(&corpus, &totals),
+        inputs: inputs(&corpus, decided.census()),
         near: near.as_ref().map(|near| near_summary(near, &decided, clusters)),
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
-        outputs: outputs(&totals),
+        outputs: outputs(&totals, decided.census()),
         resources: Resources::default(),
+        ..Summary::default()
     };
-    summary.resources = resources(&corpus, began, totals.counts.text_bytes);
+    summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {
         let mut file = out.file("summary.json")?;
         let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::resource(e.to_string()))?;
@@ -88,14 +91,14 @@ fn decide(corpus: &Corpus<'_>, near: Option<&Near>) -> Result<Decided> {
     Ok(Decided { near, block })
 }
 
-fn inputs(corpus: &Corpus<'_>, totals: &Totals) -> Inputs {
+fn inputs(corpus: &Corpus<'_>, census: &Census) -> Inputs {
     Inputs {
         files: corpus.inputs.files().len() as u64,
-        records: totals.counts.records,
-        bad_records: totals.counts.bad,
+        records: census.records,
+        bad_records: census.bad,
         bytes: corpus.inputs.total_bytes(),
-        text_bytes: totals.counts.text_bytes,
-        tokens: totals.counts.tokens,
+        text_bytes: census.text_bytes,
+        tokens: census.tokens,
     }
 }
 
@@ -129,15 +132,15 @@ fn block_summary(totals: &Totals, found: u64, stripped: u64) -> BlockSummary {
     }
 }
 
-fn outputs(totals: &Totals) -> Outputs {
+fn outputs(totals: &Totals, census: &Census) -> Outputs {
     Outputs {
-        records: totals.counts.records - totals.dropped,
+        records: census.records - totals.dropped,
         dropped: totals.dropped,
         edited: totals.edited,
         bytes: 0,
         removed_text_bytes: totals.removed_text_bytes,
-        duplicate_share: share(totals.dropped, totals.counts.records),
-        removed_bytes_share: share(totals.removed_text_bytes, totals.counts.text_bytes),
+        duplicate_share: share(totals.dropped, census.records),
+        removed_bytes_share: share(totals.removed_text_bytes, census.text_bytes),
     }
 }
 

@@ -5,14 +5,15 @@
 //! each by component; then every component is decided on its own, so memory holds one component a thread.
 //! Tokens under a cut of the block way count in neither.
 
+use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
 use crate::io::Parser;
-use crate::near::{Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
+use crate::near::{Components, Decider, Keep, Member, Near, Rank, Unit, Verdict, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
-use crate::text::{Tokens, tokenize};
+use crate::text::{Tokens, fold, is_word, tokenize};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -23,6 +24,10 @@ pub(super) struct Outcome {
     pub(super) verdicts: Table<Verdict>,
     /// Names of all candidates.
     pub(super) names: Names,
+    /// UTF-8 bytes of the candidates' texts.
+    pub(super) text_bytes: Table<u32>,
+    /// What was read.
+    pub(super) census: Census,
 }
 
 /// A band key of a document.
@@ -82,16 +87,16 @@ impl Posting for Candidate {
     }
 }
 
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(in crate::engine) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(in crate::engine) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
 /// How many bits numbers below `count` have.
-pub(super) fn bits_of(count: u32) -> u32 {
+pub(in crate::engine) fn bits_of(count: u32) -> u32 {
     (u32::BITS - count.leading_zeros()).max(1)
 }
 
@@ -104,12 +109,14 @@ struct Worker {
     keys: Vec<u64>,
 }
 
-/// What the first read found in one chunk.
+/// What the first read gives.
 #[derive(Default)]
-struct Seen {
-    /// Keep order, where it is not input order.
-    ranks: Vec<Rank>,
-    rows: u32,
+struct Candidates {
+    /// The root of each document's component.
+    roots: Vec<u32>,
+    /// Each document's place in keep order; empty where that is input order.
+    order: Vec<u32>,
+    census: Census,
 }
 
 /// What the second read found of one candidate.
@@ -119,12 +126,13 @@ struct Found {
     sequence: u128,
     shingles: Vec<u8>,
     name: String,
+    text_bytes: u32,
 }
 
 /// Runs the way over the corpus; `cuts` are what the block way takes out.
 pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Outcome> {
-    let (components, order) = candidates(corpus, near, cuts)?;
-    decide(corpus, near, cuts, &components, &order)
+    let candidates = candidates(corpus, near, cuts)?;
+    decide(corpus, near, cuts, candidates)
 }
 
 fn worker(corpus: &Corpus<'_>) -> Worker {
@@ -132,54 +140,76 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
 }
 
-/// The hashes of the tokens that no cut touches.
-fn visible<'t>(tokens: &'t Tokens, cuts: Option<&Vec<Cut>>, buffer: &'t mut Vec<u64>) -> &'t [u64] {
-    let Some(cuts) = cuts else { return &tokens.hashes };
+/// What a document's shingles are made of: the hashes of the tokens that no cut touches, or their letters.
+fn units<'t>(
+    near: &Near,
+    text: &str,
+    tokens: &'t Tokens,
+    cuts: Option<&Vec<Cut>>,
+    buffer: &'t mut Vec<u64>,
+) -> &'t [u64] {
+    let letters = near.options().shingle_unit == Unit::Letters;
+    if cuts.is_none() && !letters {
+        return &tokens.hashes;
+    }
     buffer.clear();
-    let mut cuts = cuts.iter().map(|c| c.span).peekable();
+    let mut cuts = cuts.into_iter().flatten().map(|c| c.span).peekable();
     for (&hash, &span) in tokens.hashes.iter().zip(&tokens.spans) {
         while cuts.next_if(|c| c.end <= span.start).is_some() {}
-        if cuts.peek().is_none_or(|c| span.end <= c.start) {
+        if cuts.peek().is_some_and(|c| c.start < span.end) {
+            continue;
+        }
+        if letters {
+            let folded = text[span.range()].chars().filter(|&c| is_word(c)).filter_map(fold);
+            buffer.extend(folded.map(|c| hash::mix(u64::from(c))));
+        } else {
             buffer.push(hash);
         }
     }
     buffer
 }
 
-/// First read: documents that share a key are candidates. Gives the root of each document's component, and each
-/// document's place in keep order where that is not input order.
-fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<(Vec<u32>, Vec<u32>)> {
+/// First read: documents that share a key are candidates.
+fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Candidates> {
     let bands = corpus.shuffle::<Band>(64)?;
-    let mut seen = Seen::default();
+    let (mut census, mut ranks) = (Census::default(), Vec::new());
     let ranked = near.options().keep != Keep::First;
     corpus.pass(
         "sketch",
         || worker(corpus),
         |w, chunk| {
             let mut scatter = bands.scatter();
-            let mut found = Seen { rows: chunk.rows(), ..Seen::default() };
+            let (mut share, mut bad, mut ranks) = (Share::of(chunk), Vec::new(), Vec::new());
             let Worker { parser, tokens, hashes, scratch, keys } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                share.count(record, tokens.len());
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
                     let value = record.rank.unwrap_or(f64::NAN);
-                    found.ranks.push(Rank { doc: record.doc, tokens, value });
+                    ranks.push(Rank { doc: record.doc, tokens, value });
                 }
                 keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
             };
-            corpus.visit(parser, chunk, |_| true, record, |_| {})?;
-            Ok(found)
+            corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
+            share.bad = bad;
+            Ok((share, ranks))
         },
-        |found| {
-            seen.rows += found.rows;
-            seen.ranks.extend(found.ranks);
+        |(share, of_chunk)| {
+            let bad = census.add(share);
+            // Where the block way ran, it read first and told of them.
+            if !corpus.options.finds_blocks() {
+                corpus.warn(&bad);
+            }
+            ranks.extend(of_chunk);
             Ok(())
         },
     )?;
-    Ok((join(corpus, bands, seen.rows)?, keep_order(near, seen)))
+    let roots = join(corpus, bands, census.rows)?;
+    let order = keep_order(near, ranks, census.rows);
+    Ok(Candidates { roots, order, census })
 }
 
 /// Documents that share a key, joined: the root of each document.
@@ -220,22 +250,23 @@ fn union(components: &Mutex<Components>, edges: &mut Vec<(u32, u32)>) {
 }
 
 /// Each document's place in keep order; empty where that is input order.
-fn keep_order(near: &Near, mut seen: Seen) -> Vec<u32> {
+fn keep_order(near: &Near, mut ranks: Vec<Rank>, rows: u32) -> Vec<u32> {
     if near.options().keep == Keep::First {
         return Vec::new();
     }
-    seen.ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
-    let mut order = vec![u32::MAX; seen.rows as usize];
-    for (place, rank) in (0u32..).zip(&seen.ranks) {
+    ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
+    let mut order = vec![u32::MAX; rows as usize];
+    for (place, rank) in (0u32..).zip(&ranks) {
         order[rank.doc as usize] = place;
     }
     order
 }
 
 /// Second read: the candidates' shingles; then one component at a time is decided.
-fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32], order: &[u32]) -> Result<Outcome> {
+fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: Candidates) -> Result<Outcome> {
+    let Candidates { roots, order, census } = candidates;
     let mut alone = vec![true; roots.len()];
-    for (doc, &root) in (0u32..).zip(roots) {
+    for (doc, &root) in (0u32..).zip(&roots) {
         if root != doc {
             alone[doc as usize] = false;
             alone[root as usize] = false;
@@ -245,6 +276,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
     let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
     let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut text_bytes = Table::default();
     let mut known: HashMap<u128, Ticket> = HashMap::new();
     corpus.pass(
         "verify",
@@ -254,7 +286,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize(record.text, tokens);
-                let visible = visible(tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
                 found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
                 Ok(())
             };
@@ -270,6 +302,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
                 };
                 known.entry(f.sequence).or_insert(shingles);
                 names.push(f.doc, &f.name)?;
+                text_bytes.push(f.doc, f.text_bytes);
                 let component = roots[f.doc as usize];
                 let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
                 let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
@@ -280,7 +313,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, roots: &[u32
     )?;
     drop(known);
     let verdicts = verdicts(corpus, near, by_component, &shingles)?;
-    Ok(Outcome { verdicts, names })
+    Ok(Outcome { verdicts, names, text_bytes, census })
 }
 
 fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mut Vec<u64>, name: String) -> Found {
@@ -291,11 +324,12 @@ fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mu
         sequence: hash::token_sequence(visible),
         shingles: scratch.iter().flat_map(|s| s.to_le_bytes()).collect(),
         name,
+        text_bytes: u32::try_from(record.text.len()).unwrap_or(u32::MAX),
     }
 }
 
 /// What the plan calls a record.
-pub(super) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
+pub(in crate::engine) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -> String {
     let file = &corpus.inputs.files()[record.file as usize];
     record.id.map_or_else(|| format!("{}:{}", file.name, record.row + 1), str::to_owned)
 }

@@ -18,6 +18,7 @@ const MIN_DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Options {
     /// What to do with the input.
@@ -116,6 +117,7 @@ impl Options {
 
 /// What a run does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Drops near-duplicates, then strips blocks from what is left.
@@ -142,6 +144,7 @@ impl fmt::Display for Mode {
 
 /// What happens at a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadRecord {
     /// The run stops with an error that names file and line.

@@ -1,20 +1,21 @@
 //! Conducts the end: the plan is written, then the records.
 //!
-//! Both reads see the documents in input order. The plan stands complete, on disk under a temporary name, before the
+//! The plan needs no further read: names and places are known. It stands complete, on disk under a temporary name, before the
 //! first record is written.
 
 use super::block;
+use super::census::Census;
 use super::corpus::Corpus;
-use super::near::{self, name_of};
+use super::near;
 use super::table::Table;
 use crate::block::decide::Reason as Why;
-use crate::io::{OutDir, OutPart, Parser, pack, rewrite};
+use crate::io::{OutDir, OutPart, pack, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
     Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Example, Member, PlanLine, PlanSpan, Reason,
 };
 use crate::plan::strip::Cut;
-use crate::record::{Action, RecordView};
+use crate::record::Action;
 use crate::span::ByteSpan;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -33,8 +34,6 @@ pub(super) struct Totals {
     pub(super) occurrences: u64,
     pub(super) removed_text_bytes: u64,
     pub(super) cut_bytes: u64,
-    /// Records, bad ones, bytes of text and tokens, where no block way counted them.
-    pub(super) counts: block::Counts,
 }
 
 impl Decided {
@@ -50,8 +49,32 @@ impl Decided {
         self.block.as_ref().and_then(|b| b.cuts.get(doc)).map_or(&[], Vec::as_slice)
     }
 
-    fn changes(&self, doc: u32) -> bool {
-        self.dropped(doc).is_some() || !self.cuts(doc).is_empty()
+    /// The documents that are dropped or edited, ascending.
+    fn changed(&self) -> Vec<u32> {
+        let dropped = self.near.iter().flat_map(|n| n.verdicts.iter()).filter(|(_, v)| !v.kept).map(|(doc, _)| doc);
+        let edited = self.block.iter().flat_map(|b| b.cuts.iter()).map(|(doc, _)| doc);
+        let mut changed: Vec<u32> = dropped.chain(edited).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
+    /// What was read; both ways count the same.
+    pub(super) fn census(&self) -> &Census {
+        let of_near = self.near.as_ref().map(|n| &n.census);
+        self.block.as_ref().map(|b| &b.census).or(of_near).expect("one of the two ways ran")
+    }
+
+    fn name(&self, doc: u32) -> Result<String> {
+        match (&self.near, &self.block) {
+            (Some(near), _) if self.dropped(doc).is_some() => near.names.get(doc),
+            (_, Some(block)) => block.edited.get(doc),
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn text_bytes(&self, doc: u32) -> u64 {
+        self.near.as_ref().and_then(|n| n.text_bytes.get(doc)).map_or(0, |&bytes| bytes.into())
     }
 
     /// Clusters by their root, numbered from 1 in the order of their first member.
@@ -73,41 +96,12 @@ pub(super) fn plan(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>)
     let clusters = decided.clusters();
     let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
     let mut totals = Totals::default();
-    let counted = decided.block.is_some();
-    corpus.pass(
-        "plan",
-        || Parser::new(&corpus.fields),
-        |parser, chunk| {
-            let (mut lines, mut totals) = (Vec::new(), Totals::default());
-            let mut bad = Vec::new();
-            let record = |record: &RecordView<'_>| {
-                if !counted {
-                    totals.counts.records += 1;
-                    totals.counts.text_bytes += record.text.len() as u64;
-                }
-                if decided.changes(record.doc) {
-                    let line = line(corpus, decided, &clusters, record)?;
-                    totals.add(&line, record.text.len() as u64);
-                    serde_json::to_writer(&mut lines, &line).map_err(|e| Error::resource(e.to_string()))?;
-                    lines.push(b'\n');
-                }
-                Ok(())
-            };
-            corpus.visit(parser, chunk, |doc| !counted || decided.changes(doc), record, |e| bad.push(e))?;
-            totals.counts.bad = bad.len() as u64;
-            totals.counts.records += bad.len() as u64;
-            Ok((lines, totals, if counted { Vec::new() } else { bad }))
-        },
-        |(lines, chunk, bad)| {
-            totals.join(&chunk);
-            bad.iter().for_each(|error| corpus.progress.warn(&error.to_string()));
-            file.as_mut().map_or(Ok(()), |f| f.write_lines(&lines))
-        },
-    )?;
-    file.map_or(Ok(()), crate::io::JsonLines::finish)?;
-    if let Some(block) = &decided.block {
-        totals.counts = block.counts;
+    for doc in decided.changed() {
+        let line = line(corpus, decided, &clusters, doc)?;
+        totals.add(&line, decided.text_bytes(doc));
+        file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
     }
+    file.map_or(Ok(()), crate::io::JsonLines::finish)?;
     Ok(totals)
 }
 
@@ -127,29 +121,14 @@ impl Totals {
             }
         }
     }
-
-    fn join(&mut self, other: &Self) {
-        self.dropped += other.dropped;
-        self.edited += other.edited;
-        self.occurrences += other.occurrences;
-        self.removed_text_bytes += other.removed_text_bytes;
-        self.cut_bytes += other.cut_bytes;
-        self.counts.records += other.counts.records;
-        self.counts.bad += other.counts.bad;
-        self.counts.text_bytes += other.counts.text_bytes;
-    }
 }
 
-fn line(
-    corpus: &Corpus<'_>,
-    decided: &Decided,
-    clusters: &BTreeMap<u32, u64>,
-    record: &RecordView<'_>,
-) -> Result<PlanLine> {
-    let file = corpus.inputs.files()[record.file as usize].name.clone();
-    let (row, id) = (record.row + 1, name_of(corpus, record));
-    let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(record.doc)) else {
-        let spans = decided.cuts(record.doc).iter().map(|c| PlanSpan {
+fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: &BTreeMap<u32, u64>, doc: u32) -> Result<PlanLine> {
+    let (file, row) = decided.census().place(doc);
+    let (file, row) = (corpus.inputs.files()[file].name.clone(), row + 1);
+    let id = decided.name(doc)?;
+    let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(doc)) else {
+        let spans = decided.cuts(doc).iter().map(|c| PlanSpan {
             start: c.span.start,
             end: c.span.end,
             block: u64::from(c.block) + 1,
@@ -213,7 +192,7 @@ pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir
         let mut file = out.json_lines("blocks.jsonl")?;
         for (id, b) in (1..).zip(&block.blocks) {
             let example = |&(doc, span): &(u32, ByteSpan)| {
-                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end })
+                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end, ..Example::default() })
             };
             let decision = match (b.reason.strips(), corpus.options.block.keep_copies) {
                 (false, _) => BlockDecision::Keep,
@@ -230,6 +209,7 @@ pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir
                 sites: 0,
                 decision,
                 why: wording(b.reason),
+                evidence: None,
                 examples: b.examples.iter().map(example).collect::<Result<_>>()?,
             })?;
         }

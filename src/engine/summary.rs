@@ -6,13 +6,16 @@
 //! everything but that part is the same for the same input and options.
 
 use super::options::{Mode, Options};
+use crate::plan::lines::{BlockDecision, BlockLine, ClusterLine, beginning};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// Version of the layout of `summary.json`.
 pub const SUMMARY_VERSION: u32 = 1;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The release of descale that ran, as in `0.1.0`.
     pub version: String,
@@ -30,12 +33,19 @@ pub struct Summary {
     pub blocks: Option<BlockSummary>,
     /// What was written, or would have been without `scan` or `--dry-run`.
     pub outputs: Outputs,
+    /// How what was found is spread.
+    #[serde(default)]
+    pub distributions: Distributions,
     /// What it cost.
     pub resources: Resources,
+    /// The largest finds, for a screen. Not in `summary.json`: who reads that has the other files beside it.
+    #[serde(skip)]
+    pub highlights: Highlights,
 }
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inputs {
     /// Files.
     pub files: u64,
@@ -53,6 +63,7 @@ pub struct Inputs {
 
 /// What the near-duplicate way found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NearSummary {
     /// Documents dropped because another has the same tokens in the same order.
     pub exact_duplicates: u64,
@@ -74,6 +85,7 @@ pub struct NearSummary {
 
 /// One row of the table that says what the banding finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SCurvePoint {
     /// Jaccard similarity of a pair.
     pub similarity: f64,
@@ -83,6 +95,7 @@ pub struct SCurvePoint {
 
 /// What the block way found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BlockSummary {
     /// Blocks found, whatever was decided about them.
     pub found: u64,
@@ -98,6 +111,7 @@ pub struct BlockSummary {
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outputs {
     /// Records left.
     pub records: u64,
@@ -117,6 +131,7 @@ pub struct Outputs {
 
 /// What a run cost. Differs from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resources {
     /// Seconds on the clock.
     pub wall_seconds: f64,
@@ -128,6 +143,153 @@ pub struct Resources {
     pub spill_bytes: u64,
     /// Text read per second and core: millions of bytes of text by `cpu_seconds`.
     pub mb_per_cpu_second: f64,
+}
+
+/// How what was found is spread. Bins without a count are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Distributions {
+    /// Dropped documents by similarity to the kept one.
+    pub similarity: Vec<Bin>,
+    /// Blocks by tokens of the template; a bin is twice as wide as the one before.
+    pub block_tokens: Vec<Bin>,
+    /// Edited documents by the share of their text that was cut out.
+    pub removed_share: Vec<Bin>,
+}
+
+/// A bar of a histogram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Bin {
+    /// Least value inside.
+    pub from: f64,
+    /// First value after; a share of 1 lies in the last bin.
+    pub to: f64,
+    /// How many.
+    pub count: u64,
+}
+
+/// Bins of a share.
+const SHARE_BINS: u32 = 50;
+
+impl Distributions {
+    /// Counts a dropped document.
+    pub fn add_similarity(&mut self, similarity: f64) {
+        count(&mut self.similarity, share_bin(similarity));
+    }
+
+    /// Counts a block.
+    pub fn add_block(&mut self, tokens: u64) {
+        let from = 1u64 << tokens.max(1).ilog2();
+        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+        count(&mut self.block_tokens, Bin { from: from as f64, to: from as f64 * 2.0, count: 1 });
+    }
+
+    /// Counts an edited document that lost `removed` of its `whole` bytes.
+    pub fn add_document(&mut self, removed: u64, whole: u64) {
+        count(&mut self.removed_share, share_bin(share(removed, whole)));
+    }
+
+    /// Adds what another part of the run counted. The order of parts does not matter.
+    pub fn merge(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.similarity, &other.similarity),
+            (&mut self.block_tokens, &other.block_tokens),
+            (&mut self.removed_share, &other.removed_share),
+        ];
+        for (into, from) in pairs {
+            from.iter().for_each(|&bin| count(into, bin));
+        }
+    }
+}
+
+/// The bin of a share. What lies a rounding error below a border counts as on it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..SHARE_BINS")]
+fn share_bin(share: f64) -> Bin {
+    let bins = f64::from(SHARE_BINS);
+    let at = ((share.clamp(0.0, 1.0) * bins + 1e-9) as u32).min(SHARE_BINS - 1);
+    Bin { from: f64::from(at) / bins, to: f64::from(at + 1) / bins, count: 1 }
+}
+
+fn count(bins: &mut Vec<Bin>, bin: Bin) {
+    let at = bins.partition_point(|other| other.from < bin.from);
+    match bins.get_mut(at).filter(|other| other.from <= bin.from) {
+        Some(same) => same.count += bin.count,
+        None => bins.insert(at, bin),
+    }
+}
+
+/// The largest finds of a run, for a screen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Highlights {
+    /// The weightiest blocks ([`BlockLine::rank`]), at most [`Highlights::BLOCKS`].
+    pub blocks: Vec<TopBlock>,
+    /// The largest clusters, at most [`Highlights::CLUSTERS`].
+    pub clusters: Vec<TopCluster>,
+}
+
+/// A block that is worth a line on the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopBlock {
+    /// [`BlockLine::id`].
+    pub id: u64,
+    /// The beginning of the template.
+    pub template: String,
+    /// Occurrences.
+    pub copies: u64,
+    /// Documents it occurs in.
+    pub documents: u64,
+    /// What was decided.
+    pub decision: BlockDecision,
+    /// The rule that decided.
+    pub why: String,
+    rank: (Reverse<u64>, Reverse<u64>, u64),
+}
+
+/// A cluster that is worth a line on the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopCluster {
+    /// [`ClusterLine::id`].
+    pub id: u64,
+    /// The document that stays.
+    pub kept: String,
+    /// Members, the kept one included.
+    pub members: u64,
+    /// The least similarity of a member to the kept one.
+    pub least_similarity: f64,
+}
+
+impl Highlights {
+    /// Most blocks that are kept.
+    pub const BLOCKS: usize = 10;
+    /// Most clusters that are kept.
+    pub const CLUSTERS: usize = 5;
+    /// Bytes of a template that are kept: several lines of a terminal.
+    const TEMPLATE_BYTES: usize = 600;
+
+    /// Keeps the block if it is among the weightiest so far. The order of calls does not matter.
+    pub fn see_block(&mut self, block: &BlockLine) {
+        let rank = block.rank();
+        let at = self.blocks.partition_point(|other| other.rank < rank);
+        if at < Self::BLOCKS {
+            let template = beginning(&block.template, Self::TEMPLATE_BYTES).into();
+            let &BlockLine { id, copies, documents, decision, .. } = block;
+            let why = block.why.clone();
+            self.blocks.truncate(Self::BLOCKS - 1);
+            self.blocks.insert(at, TopBlock { id, template, copies, documents, decision, why, rank });
+        }
+    }
+
+    /// Keeps the cluster if it is among the largest so far. The order of calls does not matter.
+    pub fn see_cluster(&mut self, cluster: &ClusterLine) {
+        let (id, members) = (cluster.id, cluster.members.len() as u64);
+        let at = self.clusters.partition_point(|other| (Reverse(other.members), other.id) < (Reverse(members), id));
+        if at < Self::CLUSTERS {
+            let (kept, least_similarity) = (cluster.kept.clone(), cluster.least_similarity());
+            self.clusters.truncate(Self::CLUSTERS - 1);
+            self.clusters.insert(at, TopCluster { id, kept, members, least_similarity });
+        }
+    }
 }
 
 /// `part / whole`, and 0 of nothing.
@@ -163,6 +325,44 @@ mod tests {
         let text = serde_json::to_string(&summary).unwrap();
         assert!(text.contains(r#""blocks":null"#), "{text}");
         assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
+    }
+
+    #[test]
+    fn bins_are_half_open_and_merge_in_any_order() {
+        let (mut left, mut right) = (Distributions::default(), Distributions::default());
+        [1.0, 0.82, 0.999].into_iter().for_each(|s| left.add_similarity(s));
+        [0.82, 0.8].into_iter().for_each(|s| right.add_similarity(s));
+        [8, 15, 16].into_iter().for_each(|n| right.add_block(n));
+        right.add_document(1, 4);
+        let (mut one, mut other) = (left.clone(), right.clone());
+        one.merge(&right);
+        other.merge(&left);
+        assert_eq!(one, other);
+        assert_eq!(
+            one.similarity.iter().map(|b| (b.from, b.count)).collect::<Vec<_>>(),
+            [(0.8, 1), (0.82, 2), (0.98, 2)]
+        );
+        assert_eq!(
+            one.block_tokens.iter().map(|b| (b.from, b.to, b.count)).collect::<Vec<_>>(),
+            [(8., 16., 2), (16., 32., 1)]
+        );
+        assert_eq!(one.removed_share, [Bin { from: 0.24, to: 0.26, count: 1 }]);
+    }
+
+    #[test]
+    fn highlights_are_the_largest_in_any_order() {
+        let cluster = |id: u64| ClusterLine {
+            id,
+            kept: format!("d{id}"),
+            members: vec![crate::plan::lines::Member { id: String::new(), similarity: 0.9 }; 2 + (id % 4) as usize],
+        };
+        let seen = |ids: &mut dyn Iterator<Item = u64>| {
+            let mut highlights = Highlights::default();
+            ids.for_each(|id| highlights.see_cluster(&cluster(id)));
+            highlights.clusters.iter().map(|c| c.id).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&mut (1..20)), [3, 7, 11, 15, 19]);
+        assert_eq!(seen(&mut (1..20).rev()), [3, 7, 11, 15, 19]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::compress::Reader;
 use super::inputs::{Format, InputFile, Inputs};
+use super::warc;
 use crate::error::{Error, Result};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::ops::Range;
@@ -172,7 +173,7 @@ impl Source for Chunks {
 
 impl OpenFile {
     fn open(input: Arc<InputFile>) -> Result<Self> {
-        let reader = Reader::open(&input.path, input.compression)?;
+        let reader = Reader::open(&input.path, input.format, input.compression)?;
         Ok(Self { input, reader, row: 0, carry: Vec::new(), consumed: 0 })
     }
 
@@ -192,10 +193,12 @@ impl OpenFile {
             let wanted = options.chunk_bytes.saturating_sub(into.len());
             let limit = if wanted == 0 { options.chunk_bytes } else { wanted };
             let ended = self.reader.fill(into, limit, &self.input.path)? == 0;
-            if self.input.format == Format::JsonLines
-                && let Some(hop) = memrchr(b'\n', &into[searched..])
-            {
-                open = searched + hop + 1;
+            match self.input.format {
+                Format::Text => {}
+                Format::Warc => open += self.whole_records(&into[start..], open - start, ended)?,
+                Format::JsonLines | Format::Parquet => {
+                    open = memrchr(b'\n', &into[searched..]).map_or(open, |hop| searched + hop + 1);
+                }
             }
             searched = into.len();
             if into.len() - open > options.max_record_bytes {
@@ -212,8 +215,17 @@ impl OpenFile {
         }
     }
 
+    /// Bytes of the archive records that are whole at `open`.
+    fn whole_records(&self, bytes: &[u8], open: usize, ended: bool) -> Result<usize> {
+        warc::whole_records(&bytes[open..], ended).map(|(len, _)| len).map_err(|(number, what)| {
+            let before = self.row + count_rows(Format::Warc, &bytes[..open], false);
+            let error = Error::input(what).at(&self.input.path).line(before + number + 1);
+            error.cure("the number is that of the record; fetch the file again, or check the tool that wrote it")
+        })
+    }
+
     fn too_long(&self, before: &[u8], limit: usize) -> Error {
-        let row = self.row + memchr_iter(b'\n', before).count() as u64;
+        let row = self.row + count_rows(self.input.format, before, false);
         let error = Error::input(format!("a record is longer than {limit} bytes")).at(&self.input.path).line(row + 1);
         error.cure("split the record, or check that the lines end with \\n")
     }
@@ -222,7 +234,8 @@ impl OpenFile {
 fn count_rows(format: Format, bytes: &[u8], ends: bool) -> u64 {
     match format {
         Format::Text => u64::from(ends),
-        Format::JsonLines => {
+        Format::Warc => warc::whole_records(bytes, true).map_or(0, |(_, records)| records),
+        Format::JsonLines | Format::Parquet => {
             let open = ends && bytes.last().is_some_and(|&b| b != b'\n');
             memchr_iter(b'\n', bytes).count() as u64 + u64::from(open)
         }
@@ -257,11 +270,14 @@ impl Row<'_> {
 
 /// The rows of a part, in order.
 pub(super) fn rows<'a>(part: &'a Part, bytes: &'a [u8]) -> impl Iterator<Item = Row<'a>> {
-    let whole = part.input.format == Format::Text;
     let mut at = 0;
     (part.first_doc..part.first_doc + part.rows).zip(part.first_row..).map(move |(doc, number)| {
         let rest = &bytes[at..];
-        let len = if whole { rest.len() } else { memchr(b'\n', rest).map_or(rest.len(), |hop| hop + 1) };
+        let len = match part.input.format {
+            Format::Text => rest.len(),
+            Format::Warc => warc::record_len(rest, true).ok().flatten().unwrap_or(rest.len()),
+            Format::JsonLines | Format::Parquet => memchr(b'\n', rest).map_or(rest.len(), |hop| hop + 1),
+        };
         let row = Row { input: &part.input, number, doc, raw: &rest[..len], at };
         at += len;
         row

@@ -1,12 +1,15 @@
-//! Compressed streams: which one a name asks for, reading it and writing it.
+//! Stored streams: which compression a name asks for, reading content from a file and writing it.
 //!
 //! Reading takes files of several gzip members or zstd frames; a truncated or corrupt one is an input error that
 //! names the file. Writing gives one member or frame, the same bytes for the same content: the gzip header bears no
 //! time and no name. One frame, not one per chunk, because common zstd readers stop after the first.
 
-use super::gzip::GzipWriter;
+use super::gzip::{GzipWriter, MemberWriter};
+use super::inputs::Format;
+#[cfg(feature = "parquet")]
+use super::parquet;
+use super::rewrite::Packed;
 use crate::error::{Error, Result};
-use flate2::Crc;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -62,12 +65,17 @@ pub(crate) enum Reader {
     Plain(Counted),
     Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
     Zstd(Box<zstd::Decoder<'static, BufReader<Counted>>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<parquet::Lines>),
 }
 
 impl Reader {
-    /// Opens a file. An empty file is empty content, whatever its name says.
-    pub(crate) fn open(path: &Path, compression: Compression) -> Result<Self> {
+    /// Opens a file. An empty file is empty content, whatever the compression; but it is no Parquet file.
+    pub(crate) fn open(path: &Path, format: Format, compression: Compression) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        if format == Format::Parquet {
+            return Self::parquet(file).map_err(|e| e.at(path));
+        }
         let empty = file.metadata().map_err(|e| Error::io("open", path, e))?.len() == 0;
         let counted = Counted { file, bytes: 0 };
         if empty || compression == Compression::None {
@@ -82,12 +90,24 @@ impl Reader {
         Ok(Self::Zstd(Box::new(decoder)))
     }
 
+    #[cfg(feature = "parquet")]
+    fn parquet(file: File) -> Result<Self> {
+        parquet::Lines::open(file).map(|lines| Self::Parquet(Box::new(lines)))
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn parquet(_: File) -> Result<Self> {
+        Err(without_parquet())
+    }
+
     /// Bytes of the file read so far, as they lie on disk.
     pub(crate) fn consumed(&self) -> u64 {
         match self {
             Self::Plain(r) => r.bytes,
             Self::Gzip(r) => r.get_ref().get_ref().bytes,
             Self::Zstd(r) => r.get_ref().get_ref().bytes,
+            #[cfg(feature = "parquet")]
+            Self::Parquet(r) => r.consumed(),
         }
     }
 
@@ -106,8 +126,15 @@ impl Read for Reader {
             Self::Plain(r) => r.read(buffer),
             Self::Gzip(r) => r.read(buffer),
             Self::Zstd(r) => r.read(buffer),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(r) => r.read(buffer),
         }
     }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn without_parquet() -> Error {
+    Error::usage("this build reads no Parquet files").cure("build it with the feature `parquet`")
 }
 
 /// Tells a broken archive (the decoder's complaint) from a failing disk (the system's).
@@ -115,6 +142,10 @@ pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return Error::io("read", path, error);
     }
+    let error = match error.downcast::<Error>() {
+        Ok(ours) => return ours.at(path),
+        Err(other) => other,
+    };
     let (what, cure) = if error.kind() == io::ErrorKind::UnexpectedEof {
         ("the compressed file is cut short".to_owned(), "fetch or copy it again; test it with `gzip -t` or `zstd -t`")
     } else if error.to_string().contains("too much memory") {
@@ -132,7 +163,10 @@ pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
 pub(crate) enum Writer {
     Plain(BufWriter<File>),
     Gzip(Box<GzipWriter<BufWriter<File>>>),
+    Members(Box<MemberWriter<BufWriter<File>>>),
     Zstd(Box<zstd::Encoder<'static, BufWriter<File>>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<parquet::Table>),
 }
 
 impl Writer {
@@ -149,19 +183,39 @@ impl Writer {
         })
     }
 
+    /// An archive of which every record is a gzip member.
+    pub(crate) fn members(file: File) -> Self {
+        Self::Members(Box::new(MemberWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file))))
+    }
+
+    /// A Parquet file like the one at `like`; unnamed files may lie in `scratch`.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn parquet(file: File, like: &Path, scratch: &Path) -> Result<Self> {
+        parquet::Table::create(file, like, scratch).map(|table| Self::Parquet(Box::new(table)))
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    pub(crate) fn parquet(_: File, _: &Path, _: &Path) -> Result<Self> {
+        Err(without_parquet())
+    }
+
     pub(crate) fn write(&mut self, content: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(out) => out.write_all(content),
             Self::Gzip(out) => out.write(content),
+            Self::Members(out) => out.write(content),
             Self::Zstd(out) => out.write_all(content),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(out) => out.write(content),
         }
     }
 
-    /// Appends what [`gzip::deflate`](super::gzip::deflate) made.
-    pub(crate) fn write_deflated(&mut self, block: &[u8], crc: &Crc) -> io::Result<()> {
-        match self {
-            Self::Gzip(out) => out.write_deflated(block, crc),
-            Self::Plain(_) | Self::Zstd(_) => Err(io::Error::other("a deflated block for a file that is no gzip")),
+    /// Appends what [`pack`](super::rewrite::pack) made.
+    pub(crate) fn write_packed(&mut self, bytes: &[u8], packed: &Packed) -> io::Result<()> {
+        match (self, packed) {
+            (Self::Gzip(out), Packed::Blocks(crc)) => out.write_deflated(bytes, crc),
+            (Self::Members(out), Packed::Members) => out.write_packed(bytes),
+            _ => Err(io::Error::other("content was packed for a file of another kind")),
         }
     }
 
@@ -170,7 +224,10 @@ impl Writer {
         match self {
             Self::Plain(out) => out,
             Self::Gzip(out) => out.finish()?,
+            Self::Members(out) => out.finish()?,
             Self::Zstd(out) => out.finish()?,
+            #[cfg(feature = "parquet")]
+            Self::Parquet(out) => return out.finish(),
         }
         .flush()
     }

@@ -18,7 +18,8 @@ use std::time::SystemTime;
 use walkdir::{DirEntry, WalkDir};
 
 /// The names that are read, for messages.
-const KNOWN: &str = "*.jsonl *.ndjson *.json *.jsonl.gz *.jsonl.zst ... and text files *.txt *.md (also .gz, .zst)";
+const KNOWN: &str =
+    "*.jsonl *.ndjson *.json and text files *.txt *.md (all also .gz, .zst), *.parquet, *.warc *.wet (also .gz)";
 
 /// What the rows of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,10 @@ pub enum Format {
     JsonLines,
     /// The whole file is one document.
     Text,
+    /// Apache Parquet: rows of columns, read as JSON lines; a row whose text is null counts as blank.
+    Parquet,
+    /// Web archives and the texts taken from them: WARC, WET. Records that are no text count as blank rows.
+    Warc,
 }
 
 impl Format {
@@ -38,6 +43,8 @@ impl Format {
         let format = match stem.rsplit_once('.')?.1 {
             "jsonl" | "ndjson" | "json" => Self::JsonLines,
             "txt" | "md" => Self::Text,
+            "warc" | "wet" if compression != Compression::Zstd => Self::Warc,
+            "parquet" if compression == Compression::None => Self::Parquet,
             _ => return None,
         };
         Some((format, compression))

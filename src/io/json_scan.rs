@@ -1,10 +1,12 @@
 //! Finds the wanted top-level fields of a line of JSON in one pass, without building a tree.
 //!
 //! The pass is a full validator for the grammar of RFC 8259: what it accepts is one JSON object and nothing else.
-//! Strings are hopped through with `memchr`; values that nobody wants are skipped with a stack of one bit a level,
+//! Strings are hopped through by the block ([`super::kernel`]); values that nobody wants are skipped with a stack of one bit a level,
 //! so depth is bounded and nothing recurses. `O(line bytes)`, no allocation.
 //! Left to the caller: the meaning of the values, and the pairing of surrogates in them.
 
+use super::kernel::{Scanned, scan_string};
+use crate::cpu::Kernel;
 use memchr::memchr2;
 use std::ops::Range;
 
@@ -38,7 +40,7 @@ type Result<T> = std::result::Result<T, ScanError>;
 /// # Errors
 /// Where the line is not one JSON object with white space around it.
 pub(crate) fn object<'a>(line: &'a str, start: usize, mut visit: impl FnMut(Key<'a>, Value)) -> Result<()> {
-    let mut scan = Scan { line, bytes: line.as_bytes(), at: start, controls: has_control(line.as_bytes()) };
+    let mut scan = Scan { line, bytes: line.as_bytes(), kernel: Kernel::chosen(), at: start };
     scan.space();
     match scan.peek() {
         Some(b'{') => scan.at += 1,
@@ -68,9 +70,8 @@ pub(crate) struct Key<'a> {
 struct Scan<'a> {
     line: &'a str,
     bytes: &'a [u8],
+    kernel: Kernel,
     at: usize,
-    /// Whether the line holds a control character anywhere: mostly not, then no string need be searched for one.
-    controls: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -241,11 +242,20 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> Result<(Range<usize>, bool)> {
         self.at += 1;
         let start = self.at;
+        if let Some(Scanned { end, escaped }) = scan_string(self.kernel, &self.bytes[start..]) {
+            self.at = start + end + 1;
+            return Ok((start..start + end, escaped));
+        }
+        self.string_by_escapes(start)
+    }
+
+    /// The same one escape after another: says what is wrong.
+    fn string_by_escapes(&mut self, start: usize) -> Result<(Range<usize>, bool)> {
         let mut escaped = false;
         loop {
             let rest = &self.bytes[self.at..];
             let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            if self.controls && has_control(&rest[..run]) {
+            if has_control(&rest[..run]) {
                 self.at += rest.iter().position(|&b| b < b' ').unwrap_or(0);
                 return self.fail("a control character inside a string must be written as an escape");
             }

@@ -4,6 +4,8 @@
 //! atomic (`\n`, `\u00e9`, a surrogate pair `\ud83d\ude00`): no border ever falls inside. The string's grammar has
 //! been checked by `json_scan`; only the pairing of surrogates is decided here. `O(raw bytes)`.
 
+use super::kernel;
+use crate::cpu::Kernel;
 use crate::span::ByteSpan;
 use memchr::memchr;
 use std::ops::Range;
@@ -19,16 +21,23 @@ struct Escape {
 /// # Errors
 /// The raw offset of a surrogate that has no partner: it stands for no character.
 pub(crate) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
-    out.reserve(raw.len());
+    kernel::unescape(Kernel::chosen(), raw, out, |raw| escape(raw).map(|e| (e.decoded, e.raw_len)))
+}
+
+/// [`unescape`] for a string that may be broken UTF-8.
+///
+/// # Errors
+/// As [`unescape`].
+pub(crate) fn unescape_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     let mut rest = 0;
-    while let Some(hop) = memchr(b'\\', &raw.as_bytes()[rest..]) {
+    while let Some(hop) = memchr(b'\\', &raw[rest..]) {
         let at = rest + hop;
-        out.push_str(&raw[rest..at]);
-        let escape = escape(&raw.as_bytes()[at..]).ok_or(at)?;
-        out.push(escape.decoded);
+        out.extend_from_slice(&raw[rest..at]);
+        let escape = escape(&raw[at..]).ok_or(at)?;
+        out.extend_from_slice(escape.decoded.encode_utf8(&mut [0; 4]).as_bytes());
         rest = at + escape.raw_len;
     }
-    out.push_str(&raw[rest..]);
+    out.extend_from_slice(&raw[rest..]);
     Ok(())
 }
 
@@ -134,10 +143,40 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn text(raw: &str) -> Result<String, usize> {
         let mut out = String::new();
         unescape(raw, &mut out).map(|()| out)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn every_kernel_reads_the_same(
+            raw in "([a-zé漢 ]{0,50}|(\\\\\\\\){1,3}|(\\\\u00e9){1,9}|\\\\ud83d\\\\ude00|(\\\\[\"/bfnrt]){1,3}|\\\\ud83d){0,9}"
+        ) {
+            let mut expected = String::from("x");
+            let mut at = 0;
+            let result = loop {
+                let Some(first) = raw[at..].chars().next() else { break Ok(()) };
+                if first != '\\' {
+                    expected.push(first);
+                    at += first.len_utf8();
+                } else if let Some(escape) = escape(&raw.as_bytes()[at..]) {
+                    expected.push(escape.decoded);
+                    at += escape.raw_len;
+                } else {
+                    break Err(at);
+                }
+            };
+            for kernel in Kernel::available() {
+                let mut out = String::from("x");
+                let read = |raw: &[u8]| escape(raw).map(|e| (e.decoded, e.raw_len));
+                prop_assert_eq!(kernel::unescape(kernel, &raw, &mut out, read), result);
+                prop_assert_eq!(&out, &expected);
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! string nor number counts as missing, and so does a rank that is no finite number; of two the first counts.
 
 use super::chunk::Row;
+use super::inputs::Format;
 use super::json_scan::{self, Key, Value};
 use super::json_string::unescape;
 use super::parse::Buffers;
@@ -29,7 +30,7 @@ struct Found {
 /// The text value of a line: the range between its quotes, and whether it holds escapes.
 type Text = (Range<usize>, bool);
 
-/// The record of a line; `None` where it is blank.
+/// The record of a line; `None` where it is blank, or where a row of a table has no text.
 ///
 /// # Errors
 /// What is wrong with the line, without its place.
@@ -42,7 +43,7 @@ pub(super) fn record<'a>(
     if line.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
         return Ok(None);
     }
-    let (found, (value, escaped)) = find(row, line, fields)?;
+    let Some((found, (value, escaped))) = find(row, line, fields)? else { return Ok(None) };
     let text = decoded(line, value.clone(), escaped, &mut buffers.text).map_err(|at| lone_surrogate(at, fields))?;
     Ok(Some(RecordView {
         file: row.input.index,
@@ -62,10 +63,11 @@ pub(super) fn record<'a>(
 /// # Errors
 /// As [`record`]; a blank line has no text.
 pub(super) fn text_value(row: &Row<'_>, line: &str, fields: &Fields) -> Result<Range<usize>> {
-    find(row, line, fields).map(|(_, (range, _))| range)
+    let found = find(row, line, fields)?;
+    found.map(|(_, (range, _))| range).ok_or_else(|| Error::resource("the row has lost its text since it was read"))
 }
 
-fn find(row: &Row<'_>, line: &str, fields: &Fields) -> Result<(Found, Text)> {
+fn find(row: &Row<'_>, line: &str, fields: &Fields) -> Result<Option<(Found, Text)>> {
     let mut found = Found::default();
     let visit = |key: Key<'_>, value: Value| found.take(key, value, fields);
     json_scan::object(line.strip_suffix('\n').unwrap_or(line), row.mark_bytes(), visit).map_err(|error| {
@@ -81,8 +83,10 @@ fn find(row: &Row<'_>, line: &str, fields: &Fields) -> Result<(Found, Text)> {
         return Err(Error::input(format!("the field \"{name}\" is there twice")).cure("keep one of the two"));
     }
     let problem = match found.text.take() {
-        Some(Value::String { range, escaped }) => return Ok((found, (range, escaped))),
+        Some(Value::String { range, escaped }) => return Ok(Some((found, (range, escaped)))),
         None => "is missing",
+        // A line can leave a field out; a table cannot, so null is how it says that there is no text.
+        Some(Value::Null) if row.input.format == Format::Parquet => return Ok(None),
         Some(Value::Null) => "is null",
         Some(Value::Number(_) | Value::Other) => "is not a string",
     };

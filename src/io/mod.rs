@@ -8,7 +8,10 @@
 //! it took out, [`pack`] compresses them where that is the costly part, a [`DataWriter`] writes them in order; an
 //! [`OutDir`] holds everything under a partial name until [`OutDir::commit`]. [`restore()`] is the inverse.
 //!
+//! Tables (Parquet) are read as JSON lines and written from them: to all between they are lines.
+//!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
+//! Of a table this holds for the values.
 
 mod chunk;
 mod compress;
@@ -17,13 +20,17 @@ mod inputs;
 mod json_scan;
 mod json_string;
 mod jsonl;
+mod kernel;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod restore;
 mod rewrite;
 mod site;
 mod staging;
 mod text_files;
+mod warc;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,10 @@
 //! rewritten archives are compressed anew (content the same, archive bytes not).
 
 use super::compress::{Compression, Writer};
-use super::inputs::{InputFile, Inputs};
-use super::rewrite::OutPart;
+use super::inputs::{Format, InputFile, Inputs};
+use super::rewrite::{OutPart, Packed};
 use super::staging::{Staging, recover, visible_names};
 use crate::error::{Error, Result};
-use flate2::Crc;
 use serde::Serialize;
 use std::fs::File;
 use std::io;
@@ -71,7 +70,8 @@ impl OutDir {
     /// # Errors
     /// `Resource` where it cannot be created.
     pub fn sink(&self, input: &InputFile) -> Result<FileSink> {
-        self.open(&format!("data/{}", input.name), input.compression)
+        let name = format!("data/{}", input.name);
+        FileSink::data(&self.staging, &name, (input.format, input.compression), &input.path)
     }
 
     /// Copies an input file as it is.
@@ -150,6 +150,10 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     Ok(resolved)
 }
 
+fn write_error(path: &Path, error: io::Error) -> Error {
+    error.downcast::<Error>().map_or_else(|error| Error::io("write", path, error), |ours| ours.at(path))
+}
+
 /// One output file.
 pub struct FileSink {
     writer: Writer,
@@ -162,18 +166,31 @@ impl FileSink {
         Ok(Self { writer, path })
     }
 
+    /// A data file in the making, stored as `like` is.
+    pub(super) fn data(staging: &Staging, name: &str, stored: (Format, Compression), like: &Path) -> Result<Self> {
+        let (file, path) = (staging.create(name)?, staging.target().join(name));
+        if stored.0 == Format::Parquet {
+            let writer = Writer::parquet(file, like, staging.scratch())?;
+            return Ok(Self { writer, path });
+        }
+        if stored == (Format::Warc, Compression::Gzip) {
+            return Ok(Self { writer: Writer::members(file), path });
+        }
+        Self::new(file, path, stored.1)
+    }
+
     /// Appends content.
     ///
     /// # Errors
     /// `Resource`, as when the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.writer.write(bytes).map_err(|e| Error::io("write", &self.path, e))
+        self.writer.write(bytes).map_err(|e| write_error(&self.path, e))
     }
 
-    /// Appends content, or what it was deflated to.
-    fn append(&mut self, bytes: &[u8], packed: Option<&Crc>) -> Result<()> {
-        let Some(crc) = packed else { return self.write(bytes) };
-        self.writer.write_deflated(bytes, crc).map_err(|e| Error::io("write", &self.path, e))
+    /// Appends content, or what it was compressed to.
+    fn append(&mut self, bytes: &[u8], packed: Option<&Packed>) -> Result<()> {
+        let Some(packed) = packed else { return self.write(bytes) };
+        self.writer.write_packed(bytes, packed).map_err(|e| write_error(&self.path, e))
     }
 
     /// Ends the file; without it the file is not complete.
@@ -181,7 +198,7 @@ impl FileSink {
     /// # Errors
     /// `Resource`, as when the disk is full.
     pub fn finish(self) -> Result<()> {
-        self.writer.finish().map_err(|e| Error::io("write", &self.path, e))
+        self.writer.finish().map_err(|e| write_error(&self.path, e))
     }
 }
 

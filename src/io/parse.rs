@@ -2,7 +2,7 @@
 
 use super::chunk::{Chunk, Part, Row, rows};
 use super::inputs::Format;
-use super::{jsonl, text_files};
+use super::{jsonl, text_files, warc};
 use crate::error::{Error, Result};
 use crate::record::{Fields, RecordView, Visit};
 use simdutf8::compat;
@@ -88,6 +88,11 @@ impl Parser {
         // UTF-8 is checked in one go, which is fastest; only where that fails row by row.
         let valid = simdutf8::basic::from_utf8(bytes).ok();
         for row in rows(part, bytes).filter(|row| wanted(row.doc)) {
+            if row.input.format == Format::Warc && warc::text(row.raw).is_none() {
+                // What is no text need not be UTF-8.
+                visit(Visit::Blank { doc: row.doc })?;
+                continue;
+            }
             let line = valid.map_or_else(|| utf8(&row), |text| Ok(&text[row.at..row.at + row.raw.len()]));
             let record = line.and_then(|line| self.record(&row, line));
             visit(match record {
@@ -101,8 +106,12 @@ impl Parser {
 
     fn record<'a>(&'a mut self, row: &Row<'a>, line: &'a str) -> Result<Option<RecordView<'a>>> {
         match row.input.format {
-            Format::JsonLines => jsonl::record(row, line, &self.fields, &mut self.buffers),
+            Format::JsonLines | Format::Parquet => jsonl::record(row, line, &self.fields, &mut self.buffers),
             Format::Text => Ok(Some(text_files::record(row, line, &self.fields))),
+            Format::Warc => {
+                let text = warc::text(row.raw);
+                Ok(text.map(|text| warc::record(row, line, text, &self.fields, &mut self.buffers)))
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::compress::{Compression, Reader, read_error};
 use super::inputs::Format;
 use super::output::FileSink;
 use super::staging::{Staging, recover, visible_names};
+use super::warc;
 use crate::error::{Error, Result};
 use crate::record::{Change, Piece, Removed};
 use std::collections::HashSet;
@@ -74,8 +75,11 @@ impl Rows<'_> {
         if whole && self.row > 0 {
             return Err(mismatch());
         }
-        let read =
-            if whole { output.read_to_end(&mut self.buffer) } else { output.read_until(b'\n', &mut self.buffer) };
+        let read = match self.format {
+            Format::Text => output.read_to_end(&mut self.buffer),
+            Format::Warc => warc::read_record(*output, &mut self.buffer),
+            Format::JsonLines | Format::Parquet => output.read_until(b'\n', &mut self.buffer),
+        };
         let read = read.map_err(|e| read_error(Path::new("data"), e))?;
         if whole {
             // An empty text file is a row all the same, but only one.
@@ -94,7 +98,8 @@ fn put_back(row: &[u8], pieces: &[Piece<'_>], write: &mut dyn FnMut(&[u8]) -> Re
         let at = usize::try_from(piece.at).map_err(|_| mismatch())?;
         write(row.get(rest..at).ok_or_else(mismatch)?)?;
         write(&piece.raw.0)?;
-        rest = at;
+        let after = usize::try_from(piece.instead).ok().and_then(|instead| at.checked_add(instead));
+        rest = after.filter(|after| *after <= row.len()).ok_or_else(mismatch)?;
     }
     write(&row[rest..])
 }
@@ -188,10 +193,10 @@ fn restore_file<'a>(
     let (format, compression) = known(name)?;
     let path = data.join(name);
     let mut reader = match path.exists() {
-        true => Some(BufReader::with_capacity(128 << 10, Reader::open(&path, compression)?)),
+        true => Some(BufReader::with_capacity(128 << 10, Reader::open(&path, format, compression)?)),
         false => None,
     };
-    let mut sink = FileSink::new(staging.create(name)?, staging.target().join(name), compression)?;
+    let mut sink = FileSink::data(staging, name, (format, compression), &path)?;
     let output = reader.as_mut().map(|r| r as &mut dyn BufRead);
     restore(format, output, removed, &mut |bytes| sink.write(bytes)).map_err(|e| e.at(&path))?;
     sink.finish()

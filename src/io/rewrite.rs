@@ -1,16 +1,16 @@
 //! The second read: from a chunk and what was decided about its documents to the bytes that leave.
 //!
 //! Law: a kept row leaves byte for byte, whatever it holds (it is not even parsed); an edited one loses the raw bytes
-//! of its spans and nothing else changes, so escapes, key order, spacing and line endings stay. A dropped row goes
+//! of its spans and nothing else changes (an archive record's header must follow), so escapes, key order, spacing and line endings stay. A dropped row goes
 //! with its line ending; a text file that is dropped is not written. `O(bytes)`.
 
 use super::Compression;
 use super::chunk::{Chunk, Part, Row, rows};
-use super::gzip::deflate;
+use super::gzip::{deflate, members};
 use super::inputs::{Format, InputFile};
 use super::json_string::raw_ranges;
 use super::parse::utf8;
-use super::{jsonl, text_files};
+use super::{jsonl, text_files, warc};
 use crate::error::{Error, Result};
 use crate::record::{Action, Change, Fields, Piece, Removed};
 use crate::span::ByteSpan;
@@ -31,8 +31,17 @@ pub struct OutPart {
     pub ends: bool,
     /// Whether the file is not written at all: a text file that was dropped.
     pub absent: bool,
-    /// Set once the bytes are deflated: the checksum of the content.
-    pub(super) packed: Option<Crc>,
+    /// Set once the bytes are compressed.
+    pub(super) packed: Option<Packed>,
+}
+
+/// What became of content that goes into a gzip file.
+#[derive(Debug)]
+pub(super) enum Packed {
+    /// Blocks of the member that the file is, and the checksum of what they hold.
+    Blocks(Crc),
+    /// Members of their own.
+    Members,
 }
 
 /// Rewrites a chunk. `action` is asked for every row in order, blank and broken ones too; `out` is cleared and
@@ -69,7 +78,13 @@ pub fn pack(parts: &mut [OutPart], bytes: &mut Vec<u8>) {
     for part in parts {
         let (start, content) = (packed.len(), &bytes[part.range.clone()]);
         if part.input.compression == Compression::Gzip && part.packed.is_none() {
-            part.packed = Some(deflate(content, &mut packed));
+            part.packed = Some(match part.input.format {
+                Format::Warc => {
+                    members(content, &mut packed);
+                    Packed::Members
+                }
+                _ => Packed::Blocks(deflate(content, &mut packed)),
+            });
         } else {
             packed.extend_from_slice(content);
         }
@@ -109,12 +124,16 @@ fn rewrite_part<'p>(
 fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>) -> Result<Option<Vec<Piece<'a>>>> {
     let line = utf8(row).map_err(|e| row.locate(e))?;
     let (value, ranges) = match row.input.format {
-        Format::JsonLines => {
+        Format::JsonLines | Format::Parquet => {
             let value = jsonl::text_value(row, line, fields).map_err(|e| row.locate(e))?;
             let ranges = raw_ranges(&line[value.clone()], spans);
             (value, ranges)
         }
         Format::Text => (row.mark_bytes()..line.len(), text_files::ranges(&line[row.mark_bytes()..], spans)),
+        Format::Warc => {
+            let value = warc::text(row.raw).unwrap_or(0..0);
+            (value.clone(), text_files::ranges(&line[value], spans))
+        }
     };
     let ranges = ranges.map_err(|()| {
         let error = Error::resource("a span ends after the text: the file is not the one the plan was made from");
@@ -123,14 +142,26 @@ fn cut<'a>(row: &Row<'a>, spans: &[ByteSpan], fields: &Fields, out: &mut Vec<u8>
     if ranges.is_empty() {
         return Ok(None);
     }
+    let removed = ranges.iter().map(Range::len).sum();
+    let head = match row.input.format {
+        Format::Warc => warc::head_edits(row.raw, &value, removed),
+        Format::JsonLines | Format::Parquet | Format::Text => Vec::new(),
+    };
+    let cuts = ranges.into_iter().map(|range| (value.start + range.start..value.start + range.end, Vec::new()));
+    Ok(Some(apply(row.raw, head.into_iter().chain(cuts), out)))
+}
+
+/// Writes the row with its edits, ranges in order and what takes their place; returns how to undo them.
+fn apply<'a>(raw: &'a [u8], edits: impl Iterator<Item = (Range<usize>, Vec<u8>)>, out: &mut Vec<u8>) -> Vec<Piece<'a>> {
     let (start, mut rest) = (out.len(), 0);
-    let mut pieces = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let range = value.start + range.start..value.start + range.end;
-        out.extend_from_slice(&row.raw[rest..range.start]);
-        pieces.push(Piece { at: (out.len() - start) as u64, raw: row.raw[range.clone()].into() });
+    let mut pieces = Vec::new();
+    for (range, instead) in edits {
+        out.extend_from_slice(&raw[rest..range.start]);
+        let at = (out.len() - start) as u64;
         rest = range.end;
+        pieces.push(Piece { at, raw: raw[range].into(), instead: instead.len() as u64 });
+        out.extend_from_slice(&instead);
     }
-    out.extend_from_slice(&row.raw[rest..]);
-    Ok(Some(pieces))
+    out.extend_from_slice(&raw[rest..]);
+    pieces
 }

@@ -49,6 +49,11 @@ impl Staging {
         &self.target
     }
 
+    /// Where unnamed files may lie: on the disk of the target.
+    pub(super) fn scratch(&self) -> &Path {
+        self.partial.path()
+    }
+
     /// Creates a file; the parts of its relative name are joined by `/`, and folders on the way are made.
     pub(super) fn create(&self, name: &str) -> Result<File> {
         let path = self.partial.path().join(name);

@@ -18,6 +18,7 @@
 //! high and the low word of one product; a slot is 16 bits of round above 48 bits of value, so that a later round
 //! never beats an earlier one and two different shingles meet in a slot by accident once in 2^48.
 
+use crate::cpu::Kernel;
 use crate::hash::{fold, mix};
 
 /// Version of the sketch: part of everything stored that holds sketches or band keys.
@@ -26,7 +27,7 @@ pub const VERSION: u32 = 1;
 /// Most minima a sketch may have: the round number, up to twice this, must fit its 16 bits.
 pub const MAX_MINIMA: usize = 1 << 12;
 
-const VALUE_BITS: u32 = 48;
+pub(super) const VALUE_BITS: u32 = 48;
 const EMPTY: u64 = u64::MAX;
 // Odd, half of its bits set: the multiplier of the Weyl sequence in SplitMix64, and a prime of XXH64.
 const WEYL: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -63,7 +64,7 @@ impl Sketcher {
             return;
         }
         out.resize(self.minima, EMPTY);
-        first_round(self.salts[0], shingles, out);
+        first_round(Kernel::chosen(), self.salts[0], shingles, out);
         let mut empty = out.iter().filter(|&&slot| slot == EMPTY).count();
         for round in 1..self.minima {
             if empty == 0 {
@@ -97,9 +98,14 @@ fn bin_and_value(word: u64, bins: u64) -> (usize, u64) {
 }
 
 /// All bins are open, the minimum is taken without a branch.
-fn first_round(salt: u64, shingles: &[u64], slots: &mut [u64]) {
+fn first_round(kernel: Kernel, salt: u64, shingles: &[u64], slots: &mut [u64]) {
     let bins = slots.len() as u64;
-    for &x in shingles {
+    let done = match kernel {
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => super::kernel::first_round(salt, shingles, slots),
+        _ => 0,
+    };
+    for &x in &shingles[done..] {
         let (bin, value) = bin_and_value(x ^ salt, bins);
         slots[bin] = slots[bin].min(slot_value(0, value));
     }
@@ -205,6 +211,19 @@ mod tests {
             let mut shuffled = Vec::new();
             sketcher.sketch(&again, &mut shuffled);
             prop_assert_eq!(out, shuffled);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_fills_the_same_slots(raw in proptest::collection::vec(any::<u64>(), 0..500), minima in 1usize..MAX_MINIMA, salt: u64) {
+            let mut expected = vec![EMPTY; minima];
+            first_round(Kernel::Portable, salt, &raw, &mut expected);
+            for kernel in Kernel::available() {
+                let mut slots = vec![EMPTY; minima];
+                first_round(kernel, salt, &raw, &mut slots);
+                prop_assert_eq!(&slots, &expected, "{:?}", kernel);
+            }
         }
     }
 

@@ -39,6 +39,8 @@
 
 pub mod cluster;
 pub mod decide;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
 pub mod lsh;
 pub mod minhash;
 pub mod options;
@@ -49,7 +51,7 @@ pub use cluster::Components;
 pub use decide::{Decider, Member, Reason, Verdict};
 pub use lsh::Bands;
 pub use minhash::Sketcher;
-pub use options::{Keep, Options, Rank};
+pub use options::{Keep, Options, Rank, Unit};
 
 use crate::error::Result;
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 /// How alike is a duplicate, how surely it must be found, and who stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Options {
     /// Two documents are near-duplicates if the exact Jaccard similarity of their shingle sets is at least this;
@@ -16,11 +17,14 @@ pub struct Options {
     /// The probability with which a pair exactly at the threshold is found; above 0, below 1.
     /// Pairs above the threshold are found more surely.
     pub recall: f64,
-    /// Tokens a shingle; 1 to 64. Five words is what most published corpora used.
+    /// What a shingle is made of.
+    pub shingle_unit: Unit,
+    /// Units a shingle; 1 to 64. Five words is what most published corpora used; six letters suit noisy copies.
     pub shingle_tokens: usize,
     /// Seed of the sketches. Sketches of different seeds cannot be compared.
     pub seed: u64,
     /// Which document of a cluster stays.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub keep: Keep,
     /// If set: also drop a document if at least this share of its shingles lies inside a longer kept document
     /// that comes before it in keep order (combine with [`Keep::Longest`] to make every longer one come before).
@@ -29,7 +33,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: 0.8, recall: 0.99, shingle_tokens: 5, seed: 1, keep: Keep::First, contain: None }
+        Self {
+            threshold: 0.8,
+            recall: 0.99,
+            shingle_unit: Unit::Words,
+            shingle_tokens: 5,
+            seed: 1,
+            keep: Keep::First,
+            contain: None,
+        }
     }
 }
 
@@ -60,6 +72,28 @@ fn check_share(name: &str, share: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("--{name} is {share}, which is not a share")).cure("give a number above 0 and up to 1"))
+}
+
+/// What a shingle is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Unit {
+    /// Words, and single characters in scripts without spaces.
+    #[default]
+    Words,
+    /// Letters and digits, whatever stands between them: one wrong letter spoils a few letters' worth of shingles,
+    /// not five words' worth. For text from character recognition.
+    Letters,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Words => "words",
+            Self::Letters => "letters",
+        })
+    }
 }
 
 /// Which document of a cluster of near-duplicates stays. Ties go to the one that came first.

@@ -20,42 +20,7 @@ pub fn shingles(tokens: &[u64], width: usize, out: &mut Vec<u64>) {
         out.push(hash::tokens(tokens));
         return;
     }
-    // A width known to the compiler stays in registers.
-    match width {
-        2 => push_windows::<2>(tokens, out),
-        3 => push_windows::<3>(tokens, out),
-        4 => push_windows::<4>(tokens, out),
-        5 => push_windows::<5>(tokens, out),
-        6 => push_windows::<6>(tokens, out),
-        7 => push_windows::<7>(tokens, out),
-        8 => push_windows::<8>(tokens, out),
-        _ => out.extend(tokens.windows(width.max(1)).map(hash::tokens)),
-    }
-}
-
-// The start and the step of `hash::tokens`, which the property test below holds this to.
-const START: u64 = 0xBB67_AE85_84CA_A73B;
-
-#[inline]
-fn step(sum: u64, token: u64) -> u64 {
-    sum.rotate_left(11).wrapping_add(token)
-}
-
-fn push_windows<const WIDTH: usize>(tokens: &[u64], out: &mut Vec<u64>) {
-    // sums[i] is the unmixed hash of the newest i + 1 tokens.
-    let mut sums = [START; WIDTH];
-    let mut advance = |token: u64| {
-        for i in (1..WIDTH).rev() {
-            sums[i] = step(sums[i - 1], token);
-        }
-        sums[0] = step(START, token);
-        hash::mix(sums[WIDTH - 1])
-    };
-    let (head, rest) = tokens.split_at(tokens.len().min(WIDTH - 1));
-    for &token in head {
-        advance(token);
-    }
-    out.extend(rest.iter().map(|&token| advance(token)));
+    hash::windows(tokens, width.max(1), out);
 }
 
 /// The shingles of a document as a set: sorted, without repeats. Overwrites `out`. `O(n log n)`.

@@ -25,8 +25,8 @@ pub struct Cut {
     pub block: u32,
 }
 
-/// A border moves outwards over at most this many tokens of the same line.
-const MAX_OUTWARD: u32 = 2;
+/// A border moves outwards over at most this many tokens of the same line: what grams of five tokens cannot show.
+const MAX_OUTWARD: u32 = 4;
 /// A border moves inwards over at most this many tokens.
 const MAX_INWARD: u32 = 3;
 /// Stretches with at most this many tokens between them are one; more than a line break must not lie between.
@@ -166,13 +166,13 @@ impl<'a> Page<'a> {
         Cut { span: Span::new(narrow(from), narrow(to)), block: piece.block }
     }
 
-    /// Whole lines go with the token-less lines around them; of the white space on both sides the wider break stays,
-    /// at most one blank line of it.
+    /// Whole lines go with the token-less lines that dress them; of the white space on both sides the wider break
+    /// stays, at most one blank line of it.
     fn whole_lines(&self, start: u32, end: u32) -> (usize, usize) {
         let (before, after) = (self.gap(start), self.gap(end));
         // What closes the neighbour's last line ("." or "**") and opens the next one's first ("* ") is theirs.
-        let own_tail = if start == 0 { 0 } else { line_tail(before) };
-        let next_head = if end == self.count() { 0 } else { after_last_break(after).len() };
+        let own_tail = if start == 0 { 0 } else { kept_before(before) };
+        let next_head = if end == self.count() { 0 } else { after.len() - kept_after(after) };
         let (from, to) = (self.gap_start(start) + own_tail, self.gap_end(end) - next_head);
         if start == 0 {
             return (0, to);
@@ -190,6 +190,49 @@ impl<'a> Page<'a> {
             None => (from + head_breaks(&self.text[from..to], wanted), to),
         }
     }
+}
+
+/// Lines of a gap between a line with words and the next: its first is the end of the one before it, its last the
+/// start of the one after. Those between them hold no word.
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// Bytes of the gap before a block that stay: the tail of the neighbour's line, and token-less lines that belong to it
+/// (the frame of a figure or table: several in a row, or one that nothing parts from the neighbour).
+fn kept_before(gap: &str) -> usize {
+    let lines: Vec<&str> = gap.split_inclusive('\n').collect();
+    let between = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+    let kept: usize = match drawn(between) {
+        0 => return line_tail(gap),
+        n => lines[..=n].iter().map(|l| l.len()).sum(),
+    };
+    gap[..kept].trim_end_matches(['\r', '\n']).len()
+}
+
+/// The same after a block: where what stays begins.
+fn kept_after(gap: &str) -> usize {
+    let lines: Vec<&str> = gap.split_inclusive('\n').collect();
+    let last = after_last_break(gap).len();
+    let between = lines.get(1..lines.len() - usize::from(last > 0)).unwrap_or_default();
+    let mirrored: Vec<&str> = between.iter().rev().copied().collect();
+    gap.len() - last - mirrored[..drawn(&mirrored)].iter().map(|l| l.len()).sum::<usize>()
+}
+
+/// How many of the token-less lines next to a neighbour, nearest first, are part of it.
+fn drawn(lines: &[&str]) -> usize {
+    let mut kept = 0;
+    let mut at = 0;
+    while at < lines.len() {
+        let blank = lines[at..].iter().take_while(|l| is_blank(l)).count();
+        let inked = lines[at + blank..].iter().take_while(|l| !is_blank(l)).count();
+        if inked == 0 || (inked == 1 && (blank > 0 || kept > 0)) {
+            break;
+        }
+        at += blank + inked;
+        kept = at;
+    }
+    kept
 }
 
 fn breaks(gap: &str) -> usize {
@@ -228,10 +271,10 @@ fn inline_tail(gap: &str) -> usize {
     marks + space
 }
 
-/// Without white space (scripts that have none): the punctuation that ends a sentence.
+/// Without white space (scripts that have none): the punctuation that ends a sentence, with its variation selectors.
 fn closing(gap: &str) -> usize {
     gap.char_indices()
-        .take_while(|(_, c)| "。！？.!?…）)」』”’»,;:、，；：".contains(*c))
+        .take_while(|(_, c)| "\u{FE0E}\u{FE0F}。！？.!?…）)」』”’»,;:、，；：".contains(*c))
         .last()
         .map_or(0, |(i, c)| i + c.len_utf8())
 }
@@ -277,6 +320,15 @@ mod tests {
         assert_eq!(stripped("One.\n\n---\n\n**[[Imprint:  \nENA]]**\n\n---\n\n* Two.\n"), "One.\n\n* Two.\n");
         assert_eq!(stripped("One\n[[block here]].\nTwo"), "One\nTwo");
         assert_eq!(stripped("One\r\n\r\n[[block here]].\r\n\r\nTwo"), "One\r\n\r\nTwo");
+    }
+
+    #[test]
+    fn what_is_drawn_around_a_neighbour_stays() {
+        let text = "One.\n\n[[block here]]\n\n   +----+\n   |    |\n   | A  |\n\nTwo\n";
+        assert_eq!(stripped(text), "One.\n\n   +----+\n   |    |\n   | A  |\n\nTwo\n");
+        assert_eq!(stripped("a\n +--+\n +--+\n\n[[block here]]\n\nb"), "a\n +--+\n +--+\n\nb");
+        assert_eq!(stripped("| a |\n+---+\n\n[[block here]]\n\nb"), "| a |\n+---+\n\nb");
+        assert_eq!(stripped("One.\n\n---\n\n[[block here]]\n\n---\n\nTwo"), "One.\n\nTwo");
     }
 
     #[test]

@@ -15,9 +15,11 @@
 //! assert_eq!(plain.hashes, dressed.hashes);
 //! ```
 //!
-//! [`scan`] walks the bytes in blocks of 64 and handles ASCII words in place; only runs that hold a byte above 127
-//! go through [`unicode`], so one accent costs one word, not one document.
+//! [`kernel`] finds runs of word bytes in blocks of 64 and hashes the plain ones; [`scan`] handles markup, hyphens and
+//! what is not ASCII: Western European words through [`latin`], all else through [`unicode`].
 
+mod kernel;
+mod latin;
 mod scan;
 mod unicode;
 

@@ -1,12 +1,15 @@
 //! How are tokens found at memory speed?
 //!
-//! Blocks of 64 bytes become a 64-bit mask of word bytes (a loop the compiler turns into vector code); runs are read
-//! off the mask with two `trailing_zeros` each. A run of ASCII letters and digits is one token: its bytes are
-//! lower-cased by setting bit 5 of each and hashed from two registers. A run with a byte above 127 goes character by
-//! character through [`super::unicode`].
+//! [`kernel`] finds the runs of word bytes of a chunk and hashes those that are plain: at most sixteen ASCII letters
+//! and digits, no markup or hyphenation in sight. The others are handled here, one by one: names of tags and entities are
+//! skipped, halves of a hyphenated word joined, long words hashed from a copy, and a run with a byte above 127 is cut
+//! into words character by character ([`super::unicode`]). So one accent costs one word, not one document.
 
 use super::Tokens;
-use super::unicode::{Class, class, hash_word};
+use super::kernel::{CHUNK, Runs, append_plain};
+use super::latin;
+use super::unicode::{Class, Entry, Folding, Table, class, hash_word};
+use crate::cpu::Kernel;
 use crate::hash;
 
 /// A tag longer than this is taken for text: `<` also means "less than".
@@ -16,40 +19,32 @@ const MAX_ENTITY_BYTES: usize = 10;
 
 /// Replaces `out` by the tokens of `text`. `O(bytes)`, no allocation but the growth of `out`.
 pub fn tokenize(text: &str, out: &mut Tokens) {
-    out.clear();
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), out, skip_to: 0, join: None, scratch: Vec::new() };
-    let mut run_start = None;
-    for (i, block) in text.as_bytes().chunks(64).enumerate() {
-        run_start = scanner.block(i * 64, block, run_start);
-    }
-    if let Some(start) = run_start {
-        scanner.run(start, text.len());
-    }
+    tokenize_with(Kernel::chosen(), text, out);
 }
 
-/// Bit `i` is set where byte `i` of the block may belong to a token.
-fn word_mask(block: &[u8]) -> u64 {
-    let mut flags = [0u8; 64];
-    for (flag, &byte) in flags.iter_mut().zip(block) {
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let digit = byte.wrapping_sub(b'0') < 10;
-        *flag = u8::from(letter | digit | (byte >= 0x80));
+fn tokenize_with(kernel: Kernel, text: &str, out: &mut Tokens) {
+    out.clear();
+    let mut runs = Runs::new();
+    let mut scanner = Scanner::new(kernel, text, out);
+    let mut at = 0;
+    while at < text.len() {
+        runs.find(kernel, scanner.table, text.as_bytes(), at);
+        scanner.chunk(&runs, at);
+        at = scanner.cut_run(&runs, at);
     }
-    flags.chunks_exact(8).enumerate().fold(0, |mask, (i, eight)| {
-        let word = u64::from_le_bytes(eight.try_into().expect("chunks of eight"));
-        // Gathers the eight lowest bits into the top byte: the partial products do not overlap.
-        mask | (word.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
-    })
 }
 
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     out: &'a mut Tokens,
+    kernel: Kernel,
+    table: &'static Table,
     /// Runs that start before this byte lie inside a tag.
     skip_to: usize,
     /// The last token ended in a line-break hyphen; if the next one starts here it is its second half.
     join: Option<Join>,
+    folding: Folding,
     scratch: Vec<u8>,
 }
 
@@ -60,29 +55,50 @@ struct Join {
     second_start: usize,
 }
 
-impl Scanner<'_> {
-    /// Handles one block at byte `at`; takes and gives the start of a run that crosses its border.
-    fn block(&mut self, at: usize, block: &[u8], mut run_start: Option<usize>) -> Option<usize> {
-        let mut mask = word_mask(block);
-        let mut done = 0usize;
-        loop {
-            if let Some(start) = run_start.take() {
-                let length = (!mask).trailing_zeros() as usize;
-                if done + length >= block.len() {
-                    return Some(start);
-                }
-                self.run(start, at + done + length);
-                mask = mask.checked_shr(u32::try_from(length).expect("at most 64")).unwrap_or(0);
-                done += length;
-            }
-            let gap = mask.trailing_zeros() as usize;
-            if gap == 64 {
-                return None;
-            }
-            mask >>= gap;
-            done += gap;
-            run_start = Some(at + done);
+impl<'a> Scanner<'a> {
+    fn new(kernel: Kernel, text: &'a str, out: &'a mut Tokens) -> Self {
+        let bytes = text.as_bytes();
+        Self {
+            text,
+            bytes,
+            out,
+            kernel,
+            table: Table::get(),
+            skip_to: 0,
+            join: None,
+            folding: Folding::default(),
+            scratch: Vec::new(),
         }
+    }
+
+    /// Handles the complete runs of the chunk at byte `at`.
+    fn chunk(&mut self, runs: &Runs, at: usize) {
+        let mut next = 0;
+        while next < runs.len() {
+            if self.join.is_none() && at + runs.get(next).0 >= self.skip_to {
+                next = append_plain(self.kernel, runs, next, at, self.out);
+                if next == runs.len() {
+                    return;
+                }
+            }
+            let (start, end) = runs.get(next);
+            self.run(at + start, at + end);
+            next += 1;
+        }
+    }
+
+    /// Where the next chunk begins: at the run that this one's end cuts, if any. One that fills the chunk, or ends
+    /// the text, is handled.
+    fn cut_run(&mut self, runs: &Runs, at: usize) -> usize {
+        let chunk_end = (at + CHUNK).min(self.bytes.len());
+        let Some(start) = runs.open() else { return chunk_end };
+        if start > 0 && chunk_end < self.bytes.len() {
+            return at + start;
+        }
+        let rest = &self.bytes[chunk_end..];
+        let end = chunk_end + rest.iter().position(|&b| !is_word_byte(b)).unwrap_or(rest.len());
+        self.run(at + start, end);
+        end
     }
 
     /// A maximal run of word bytes.
@@ -91,7 +107,10 @@ impl Scanner<'_> {
             return;
         }
         if self.bytes[start..end].is_ascii() {
-            self.word(start, end, true);
+            let hash = self.ascii_hash(start, end);
+            self.word(start, end, hash);
+        } else if let Some(hash) = latin::hash(self.bytes, start, end) {
+            self.word(start, end, hash);
         } else {
             self.unicode_run(start, end);
         }
@@ -99,66 +118,56 @@ impl Scanner<'_> {
 
     /// A run that holds characters outside ASCII: splits it by their classes.
     fn unicode_run(&mut self, start: usize, end: usize) {
-        let mut word: Option<(usize, Class)> = None;
-        for (offset, c) in self.text[start..end].char_indices() {
-            let at = start + offset;
-            let class = class(c);
-            let goes_on = match (word, class) {
-                (Some(_), Class::Mark | Class::Drop) => true,
-                (Some((_, open)), Class::Word) => open == Class::Word,
-                _ => false,
-            };
-            if goes_on {
-                continue;
-            }
-            if let Some((from, _)) = word.take() {
-                self.word(from, at, false);
-            }
-            if matches!(class, Class::Word | Class::Single) {
-                word = Some((at, class));
-            }
-        }
-        if let Some((from, _)) = word {
-            self.word(from, end, false);
+        let mut at = start;
+        while at < end {
+            at = self.unicode_token(at, end);
         }
     }
 
-    fn word(&mut self, start: usize, end: usize, ascii: bool) {
+    /// Handles what begins at `at`: a token, or a character that begins none. Gives where it ends.
+    fn unicode_token(&mut self, at: usize, end: usize) -> usize {
+        let mut chars = self.text[at..end].chars();
+        let Some(c) = chars.next() else { return end };
+        let entry = self.table.entry(c);
+        let inside = match entry.class() {
+            Class::Word => Entry::IN_WORD,
+            Class::Single => Entry::IN_SINGLE,
+            _ => return at + c.len_utf8(),
+        };
+        let mut word = self.folding.restart(entry);
+        let mut rest = chars.as_str().len();
+        for c in chars.by_ref() {
+            let entry = self.table.entry(c);
+            if !entry.is_one_of(inside) {
+                break;
+            }
+            word.push(entry);
+            rest -= c.len_utf8();
+        }
+        let hash = word.hash();
+        let stop = end - rest;
+        let hash = hash.unwrap_or_else(|| hash_word(&self.text[at..stop], &mut self.scratch));
+        self.word(at, stop, hash);
+        stop
+    }
+
+    fn word(&mut self, start: usize, end: usize, hash: u64) {
         if let Some(join) = self.join.take()
             && join.second_start == start
         {
             return self.joined(join, end);
         }
-        let hash = if ascii { self.ascii_hash(start, end) } else { self.unicode_hash(start, end) };
         self.out.push(hash, start, end);
         if let Some(second_start) = self.continues_after(end) {
-            let first_start = self.out.spans.last().expect("a token was just pushed").start as usize;
-            self.join = Some(Join { first_start, first_end: end, second_start });
+            self.join = Some(Join { first_start: start, first_end: end, second_start });
         }
     }
 
+    /// The hash of ASCII letters and digits, however many.
     fn ascii_hash(&mut self, start: usize, end: usize) -> u64 {
-        let length = end - start;
-        if length > 16 {
-            self.scratch.clear();
-            self.scratch.extend(self.bytes[start..end].iter().map(u8::to_ascii_lowercase));
-            return hash::word(&self.scratch);
-        }
-        let block = match self.bytes.get(start..start + 16) {
-            Some(sixteen) => u128::from_le_bytes(sixteen.try_into().expect("sixteen bytes")),
-            None => {
-                let mut tail = [0; 16];
-                tail[..length].copy_from_slice(&self.bytes[start..end]);
-                u128::from_le_bytes(tail)
-            }
-        };
-        // Letters get bit 5 set, digits have it set already.
-        let lower = block | 0x2020_2020_2020_2020_2020_2020_2020_2020;
-        hash::word16(lower & (u128::MAX >> (128 - 8 * length)), length)
-    }
-
-    fn unicode_hash(&mut self, start: usize, end: usize) -> u64 {
-        hash_word(&self.text[start..end], &mut self.scratch)
+        self.scratch.clear();
+        self.scratch.extend(self.bytes[start..end].iter().map(u8::to_ascii_lowercase));
+        hash::word(&self.scratch)
     }
 
     /// The second half of a hyphenated word: replaces the first half's token by the whole word's. Two halves at
@@ -216,9 +225,13 @@ impl Scanner<'_> {
     }
 }
 
+fn is_word_byte(byte: u8) -> bool {
+    byte >= 0x80 || byte.is_ascii_alphanumeric()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::unicode::{is_word_byte, normalize};
+    use super::super::unicode::normalize;
     use super::*;
     use proptest::prelude::*;
 
@@ -306,12 +319,14 @@ mod tests {
     }
 
     fn check(text: &str) -> Result<(), TestCaseError> {
-        let mut tokens = Tokens::default();
-        tokenize(text, &mut tokens);
-        let fast: Vec<_> =
-            tokens.hashes.iter().zip(&tokens.spans).map(|(&h, s)| (h, s.start as usize, s.end as usize)).collect();
         let slow: Vec<_> = naive(text).into_iter().map(|(w, s, e)| (hash::word(w.as_bytes()), s, e)).collect();
-        prop_assert_eq!(fast, slow, "{:?}", text);
+        for kernel in Kernel::available() {
+            let mut tokens = Tokens::default();
+            tokenize_with(kernel, text, &mut tokens);
+            let fast: Vec<_> =
+                tokens.hashes.iter().zip(&tokens.spans).map(|(&h, s)| (h, s.start as usize, s.end as usize)).collect();
+            prop_assert_eq!(&fast, &slow, "{:?} {:?}", kernel, text);
+        }
         Ok(())
     }
 
@@ -325,6 +340,30 @@ mod tests {
         #[test]
         fn any_text_is_tokenised(text in "\\PC{0,200}") {
             check(&text)?;
+        }
+    }
+
+    /// All characters of the plane, beside a letter, a character that is a token of its own, and themselves.
+    #[test]
+    fn every_character_in_company() {
+        let characters: Vec<char> = ('\u{80}'..='\u{FFFF}').collect();
+        for some in characters.chunks(40) {
+            let all = |f: &dyn Fn(&char) -> String| some.iter().map(f).collect::<Vec<_>>().join(" ");
+            check(&all(&|c| format!("{c} a{c}b"))).expect("equal");
+            check(&all(&|c| format!("中{c}か{c}{c}"))).expect("equal");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        /// Long enough for several blocks and chunks.
+        #[test]
+        fn long_texts_are_tokenised(
+            words in proptest::collection::vec("[a-z]{1,20}|[а-яЁ]{1,12}|[中文字的々]{1,9}|[かタ・ー]{1,5}|[한국어]{1,4}|[ąŁżñßéÅ]{1,5}|&中文;|<[a中]{2}>|e\u{301}|中\u{3099}|ﬁ|-\n|, |ا", 0..1500),
+            lead in 0usize..70,
+        ) {
+            check(&(" ".repeat(lead) + &words.join(" ")))?;
+            check(&words.concat())?;
         }
     }
 

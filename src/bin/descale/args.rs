@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use descale::block::{KeepCopies, Options as BlockOptions, Protect};
 use descale::engine::{Mode, OnBadRecord, Options};
-use descale::near::{Keep, Options as NearOptions};
+use descale::near::{Keep, Options as NearOptions, Unit};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -77,6 +77,12 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the JSON Schema of an output; without a name, the names
+    Schema {
+        /// plan, blocks, clusters, removed, summary or options
+        #[arg(value_parser = PossibleValuesParser::new(descale::report::schema::SCHEMAS.map(|(name, _)| name)))]
+        name: Option<String>,
     },
     /// Print a manual page
     Man {
@@ -156,6 +162,9 @@ pub(crate) struct Common {
     /// Show no progress and no summary
     #[arg(long, short, help_heading = "Output")]
     pub(crate) quiet: bool,
+    /// Say more in the summary: how the sketch is banded, and how the figures are spread
+    #[arg(long, short, conflicts_with = "quiet", help_heading = "Output")]
+    pub(crate) verbose: bool,
 
     /// The field that holds the text
     #[arg(long, value_name = "NAME", default_value_t = defaults().text_field, help_heading = "Records")]
@@ -190,6 +199,9 @@ struct Near {
     /// Share of the pairs at the threshold that must be found
     #[arg(long, value_name = "SHARE", default_value_t = defaults().near.recall)]
     recall: f64,
+    /// What a shingle is made of: words, or letters for text from character recognition
+    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value_t = defaults().near.shingle_unit)]
+    shingle_unit: Unit,
     /// Tokens in a shingle
     #[arg(long, value_name = "N", default_value_t = defaults().near.shingle_tokens)]
     shingle_tokens: usize,
@@ -274,6 +286,7 @@ impl Near {
         NearOptions {
             threshold: self.threshold,
             recall: self.recall,
+            shingle_unit: self.shingle_unit,
             shingle_tokens: self.shingle_tokens,
             seed: self.seed,
             keep: self.keep.clone(),
@@ -316,6 +329,13 @@ fn keep_copies() -> impl TypedValueParser<Value = KeepCopies> {
     })
 }
 
+fn unit() -> impl TypedValueParser<Value = Unit> {
+    PossibleValuesParser::new(["words", "letters"]).map(|name| match name.as_str() {
+        "letters" => Unit::Letters,
+        _ => Unit::Words,
+    })
+}
+
 fn protect() -> impl TypedValueParser<Value = Option<Protect>> {
     PossibleValuesParser::new(["quotes", "code", "relatives", "refrains", "none"]).map(|name| match name.as_str() {
         "quotes" => Some(Protect::Quotes),
@@ -349,7 +369,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_library() {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
-                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-tokens 3 --seed 7 \
+                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
                     --keep field:score --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
                     --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
@@ -357,7 +377,7 @@ mod tests {
             "mode": "clean", "inputs": ["a", "b"], "out": "o", "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
             "dry-run": true,
-            "near": {"threshold": 0.7, "recall": 0.9, "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
+            "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
             "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first",
                       "protect": ["code", "quotes"], "gram-tokens": 6, "window": 9},
         });

@@ -34,6 +34,7 @@ fn obey(command: &Command) -> Result<ExitCode> {
         Command::Restore(args) => restore(args)?,
         Command::Completions { shell } => completions(*shell)?,
         Command::Man { command } => manual(command.as_deref())?,
+        Command::Schema { name } => print(schema(name.as_deref()).as_bytes())?,
         Command::Clean(_) | Command::Dedup(_) | Command::Strip(_) | Command::Scan(_) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -56,7 +57,7 @@ fn run(options: &Options, common: &Common) -> Result<ExitCode> {
         json.push(b'\n');
         print(&json)?;
     } else if !common.quiet {
-        show::text(&show::table(&summary));
+        show::text(&show::story(&summary, show::Screen::stderr(), common.verbose));
     }
     Ok(gate(&summary, common))
 }
@@ -88,6 +89,15 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "descale", &mut script);
     print(&script)
+}
+
+/// One schema, or the names of all.
+fn schema(name: Option<&str>) -> String {
+    let schemas = descale::report::schema::SCHEMAS.iter();
+    match name {
+        Some(name) => schemas.filter(|(known, _)| *known == name).map(|(_, text)| *text).collect(),
+        None => schemas.map(|(name, _)| format!("{name}\n")).collect(),
+    }
 }
 
 fn manual(name: Option<&str>) -> Result<()> {

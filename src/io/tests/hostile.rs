@@ -30,13 +30,13 @@ fn content(name: &str, bytes: &[u8], chunk_bytes: usize) -> crate::Result<Vec<u8
 proptest! {
     #[test]
     fn any_bytes_pass_or_are_refused(
-        name in select(vec!["a.jsonl", "a.txt", "a.jsonl.gz", "a.jsonl.zst", "a.txt.zst"]),
-        magic in select(vec![&b""[..], &b"\x1f\x8b\x08\0"[..], &b"\x28\xb5\x2f\xfd"[..], &b"\xef\xbb\xbf{"[..]]),
+        name in select(vec!["a.jsonl", "a.txt", "a.jsonl.gz", "a.jsonl.zst", "a.txt.zst", "a.warc", "a.warc.gz"]),
+        magic in select(vec![&b""[..], &b"\x1f\x8b\x08\0"[..], &b"\x28\xb5\x2f\xfd"[..], &b"\xef\xbb\xbf{"[..], &b"WARC/1.0\nContent-Length:2\n\n"[..]]),
         noise in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
         let bytes = [magic, &noise].concat();
         match content(name, &bytes, 16) {
-            Ok(content) => prop_assert!(content == bytes || !["a.jsonl", "a.txt"].contains(&name)),
+            Ok(content) => prop_assert!(content == bytes || !["a.jsonl", "a.txt", "a.warc"].contains(&name)),
             Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Input),
         }
     }

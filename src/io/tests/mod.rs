@@ -2,8 +2,11 @@
 
 mod folders;
 mod hostile;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod round_trip;
 mod specimens;
+mod warc;
 
 use super::*;
 use crate::error::ErrorKind;

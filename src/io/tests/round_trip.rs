@@ -71,14 +71,14 @@ fn spans(text: &str, tosses: &[bool]) -> Vec<ByteSpan> {
     spans
 }
 
-type Choice = (u8, Vec<bool>);
+pub(super) type Choice = (u8, Vec<bool>);
 
-fn choices() -> impl Strategy<Value = Vec<Choice>> {
+pub(super) fn choices() -> impl Strategy<Value = Vec<Choice>> {
     proptest::collection::vec((0u8..4, proptest::collection::vec(any::<bool>(), 1..7)), 1..8)
 }
 
 /// Rewrites, checks what is left against the law, restores.
-fn check(name: &str, input: &[u8], choices: &[Choice]) {
+pub(super) fn check(name: &str, input: &[u8], choices: &[Choice]) {
     let fields = Fields::default();
     let chunk = chunk(name, input);
     let before = texts(&chunk, &fields);

@@ -91,7 +91,8 @@ fn are_read_as_the_table_says() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
     let table = fs::read_to_string(folder.join("cases.toml")).unwrap();
     let cases: Cases = toml::from_str(&table).unwrap();
-    for case in &cases.case {
+    let readable = |case: &&Case| cfg!(feature = "parquet") || !case.file.ends_with(".parquet");
+    for case in cases.case.iter().filter(readable) {
         for chunk_bytes in [1, 16, 1 << 20] {
             check(&folder, case, chunk_bytes);
         }

@@ -1,0 +1,166 @@
+//! Which passage does a repeated stretch belong to?
+//!
+//! Popular phrases tear one notice into several templates: each alone begins and ends in the middle of a line and is
+//! short, though together they are a section between blank lines. So a stretch is judged by its passage: the longest
+//! run of repeated text around it whose grams are about as frequent as its own, or more. Text that is rarer is the
+//! surroundings (an article that two sites carry around a notice that a hundred carry); text that is more frequent
+//! is part of the passage (a phrase that others use as well).
+//!
+//! Runs are read off once for every level of frequency that occurs, in steps of a quarter of an octave: `O(hits x
+//! levels)`, with fewer than 4 levels for every doubling of the number of copies.
+
+use super::chain::{Hit, Stretch};
+use crate::span::{Span, TokenSpan};
+
+/// A run of repeated text of comparable frequency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// Its tokens.
+    pub span: TokenSpan,
+    /// Indices of its first and last hit.
+    pub hits: Span,
+    /// Tokens of other passages of about the same frequency in the document, the short ones not counted.
+    pub kin: u32,
+}
+
+/// A run this short says nothing about kinship: any two texts of a language share phrases. The guarantee of the
+/// default winnowing: shorter repeats are found by chance.
+const MIN_KIN_TOKENS: u32 = 12;
+/// Text of the same relatives has at most this many times the copies.
+const MAX_KIN_RATIO: u32 = 4;
+
+/// A gram belongs to a passage if it has at least this share of the copies of the stretch that asks, in tenths.
+/// Half, as for links between grams ([`super::chain::is_linked`]).
+const COMPARABLE_TENTHS: u64 = 5;
+
+/// The passage of every stretch, in the same order. `max_gap` is the most tokens without a repeated gram inside a
+/// passage.
+#[must_use]
+pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Vec<Passage> {
+    let mut asked: Vec<(u32, u32)> = (0u32..).zip(stretches).map(|(i, s)| (floor(s.copies), i)).collect();
+    asked.sort_unstable();
+    let mut out = vec![None; stretches.len()];
+    for level in asked.chunk_by(|a, b| a.0 == b.0) {
+        let runs = runs(hits, level[0].0, k, max_gap);
+        for &(_, i) in level {
+            // A stretch may bridge a wider gap than a run does.
+            let span = stretches[i as usize].span;
+            let first = runs[runs.partition_point(|r| r.span.end <= span.start)];
+            let last = runs[runs.partition_point(|r| r.span.end < span.end)];
+            out[i as usize] = Some(Passage {
+                span: Span::new(first.span.start, last.span.end),
+                hits: Span::new(first.hits.start, last.hits.end),
+                kin: first.kin.min(last.kin),
+            });
+        }
+    }
+    out.into_iter().map(|p| p.expect("a stretch lies in a run of its own level")).collect()
+}
+
+/// The fewest copies of a gram that belongs to the passage of a stretch with `copies`; two significant bits are kept,
+/// so that there are few levels.
+fn floor(copies: u32) -> u32 {
+    let wanted = (u64::from(copies) * COMPARABLE_TENTHS).div_ceil(10);
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+    let drop = (32 - wanted.leading_zeros()).saturating_sub(3);
+    wanted >> drop << drop
+}
+
+/// A run at one level, and the tokens in it that grams of about this frequency cover.
+struct Run {
+    passage: Passage,
+    kin: u32,
+    kin_end: u32,
+}
+
+fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (i, hit) in (0u32..).zip(hits).filter(|(_, h)| h.copies >= floor) {
+        let end = hit.position + k;
+        match runs.last_mut() {
+            Some(open) if hit.position <= open.passage.span.end + max_gap => {
+                open.passage.span.end = end;
+                open.passage.hits.end = i + 1;
+            }
+            _ => runs.push(Run {
+                passage: Passage { span: Span::new(hit.position, end), hits: Span::new(i, i + 1), kin: 0 },
+                kin: 0,
+                kin_end: 0,
+            }),
+        }
+        if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
+            let open = runs.last_mut().expect("just opened");
+            open.kin += end - hit.position.max(open.kin_end);
+            open.kin_end = end;
+        }
+    }
+    let counted = |run: &Run| if run.kin >= MIN_KIN_TOKENS { run.kin } else { 0 };
+    let all: u32 = runs.iter().map(counted).sum();
+    runs.iter().map(|run| Passage { kin: all - counted(run), ..run.passage }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::chain::occurrences;
+    use crate::block::layout::Marks;
+    use proptest::prelude::*;
+
+    const K: u32 = 5;
+
+    fn hits(raw: &[(u32, u32)]) -> Vec<Hit> {
+        let mut position = 0;
+        let hit = |&(step, copies): &(u32, u32)| {
+            position += step;
+            let marks = Marks::default();
+            Hit { position, gram: u64::from(copies), copies, first: marks, last: marks }
+        };
+        raw.iter().map(hit).collect()
+    }
+
+    /// Grows the stretch hit by hit, as far as the definition says.
+    fn naive(hits: &[Hit], stretch: &Stretch, max_gap: u32) -> TokenSpan {
+        let member = |h: &&Hit| h.copies >= floor(stretch.copies);
+        let mut span = stretch.span;
+        loop {
+            let before =
+                hits.iter().filter(member).rfind(|h| h.position < span.start && h.position + K + max_gap >= span.start);
+            let after =
+                hits.iter().filter(member).find(|h| h.position + K > span.end && h.position <= span.end + max_gap);
+            let grown =
+                Span::new(before.map_or(span.start, |h| h.position), after.map_or(span.end, |h| h.position + K));
+            if grown == span {
+                return span;
+            }
+            span = grown;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_passage_is_the_longest_run_of_its_level(raw in proptest::collection::vec((1u32..20, 2u32..40), 1..60), gap in 0u32..12) {
+            let hits = hits(&raw);
+            let stretches = occurrences(&hits, K, 12, |h| h.copies % 4);
+            let found = passages(&hits, &stretches, K, gap);
+            for (stretch, passage) in stretches.iter().zip(&found) {
+                prop_assert_eq!(passage.span, naive(&hits, stretch, gap));
+            }
+        }
+    }
+
+    #[test]
+    fn a_popular_phrase_belongs_to_the_notice_and_the_article_around_it_does_not() {
+        // Grams of an article in 3 copies around a notice in 40, with a phrase of 300 inside.
+        let copies = [3, 3, 3, 40, 40, 300, 300, 40, 40, 3, 3];
+        let hits = hits(&copies.map(|c| (1, c)));
+        let stretches = occurrences(&hits, K, 12, |h| h.copies);
+        let spans = |copies: u32| {
+            let found = passages(&hits, &stretches, K, 8);
+            let of = stretches.iter().zip(found).filter(|(s, _)| s.template == copies);
+            of.map(|(_, p)| (p.span.start, p.span.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(spans(40), [(4, 14)]);
+        assert_eq!(spans(300), [(6, 12)]);
+        assert_eq!(spans(3), [(1, 16)]);
+    }
+}

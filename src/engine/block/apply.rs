@@ -1,0 +1,331 @@
+//! Reads the decided templates, finds them everywhere, and says what is cut.
+
+use super::judge::Template;
+use super::{Block, Outcome, Worker, worker};
+use crate::Result;
+use crate::block::bank::{self, Bank, Entry, Match};
+use crate::block::letters::{Letters, agreed, extend};
+use crate::block::template::Place;
+use crate::block::{EXTEND_BELOW_EQUAL, KeepCopies, MIN_EXTENSION, Options};
+use crate::engine::census::Census;
+use crate::engine::corpus::Corpus;
+use crate::engine::near::name_of;
+use crate::engine::reading::Reading;
+use crate::engine::table::{Names, Table};
+use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
+use crate::record::RecordView;
+use crate::shuffle::Stash;
+use crate::span::{Span, TokenSpan};
+
+/// Tokens beside a copy that are read to find a template's true ends.
+const CONTEXT_TOKENS: u32 = 60;
+/// Copies shown of a block.
+const EXAMPLES: usize = 3;
+
+/// What is known before the documents are cut.
+pub(super) struct Found {
+    pub(super) templates: Vec<Template>,
+    /// Whether a document has running lines.
+    pub(super) running: Vec<bool>,
+    pub(super) bank: Bank,
+    pub(super) texts: Texts,
+}
+
+/// What the templates look like to people.
+pub(super) struct Texts {
+    shown: Vec<Shown>,
+    names: Names,
+}
+
+struct Shown {
+    text: String,
+    examples: Vec<(u32, Span)>,
+}
+
+/// The text beside and inside one place of a template.
+struct Sight {
+    template: u32,
+    /// Which of the template's places.
+    which: u32,
+    left: Vec<u8>,
+    letters: Vec<u8>,
+    right: Vec<u8>,
+    text: String,
+    bytes: Span,
+}
+
+/// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
+pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: &[Template]) -> Result<(Bank, Texts)> {
+    let wanted = wanted(templates);
+    let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
+    let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    if !wanted.is_empty() {
+        corpus.pass(
+            "templates",
+            || worker(corpus),
+            |w, chunk| {
+                let mut seen: Vec<(u32, String, Vec<Sight>)> = Vec::new();
+                let Worker { parser, reading, letters, .. } = w;
+                let record = |record: &RecordView<'_>| {
+                    reading.read(record.text);
+                    let look = |&(_, (t, which, span)): &(u32, (u32, u32, TokenSpan))| {
+                        sight(record.text, reading, letters, t, which, span)
+                    };
+                    seen.push((record.doc, name_of(corpus, record), wanted.of(record.doc).iter().map(look).collect()));
+                    Ok(())
+                };
+                corpus.visit(parser, chunk, |doc| wanted.has(doc), record, |_| {})?;
+                Ok(seen)
+            },
+            |seen| {
+                for (doc, name, of_doc) in seen {
+                    names.push(doc, &name)?;
+                    of_doc.into_iter().for_each(|s| sights[s.template as usize].push(s));
+                }
+                Ok(())
+            },
+        )?;
+    }
+    let mut entries = Vec::new();
+    let mut shown = Vec::with_capacity(sights.len());
+    for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(templates)) {
+        sights.sort_unstable_by_key(|s| s.which);
+        if template.reason.strips() && !options.exact {
+            let letters = extended(&sights, template.evidence.equal);
+            let rank = (template.evidence.documents, template.evidence.tokens, t);
+            entries.push((rank, Entry { template: t, letters }));
+        }
+        let examples = sights.iter().take(EXAMPLES).map(|s| (template.places[s.which as usize].doc, s.bytes));
+        let examples = examples.collect();
+        shown.push(Shown { text: sights.into_iter().next().map(|s| s.text).unwrap_or_default(), examples });
+    }
+    // Of two that say the same the bank keeps the first: the one in more documents, then the longer one.
+    entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
+    Ok((Bank::new(entries.into_iter().map(|e| e.1).collect()), Texts { shown, names }))
+}
+
+/// The places to look at: those that are shown, and of a template that goes all that were noted.
+fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
+    let mut wanted: Vec<(u32, (u32, u32, TokenSpan))> = Vec::new();
+    for (t, template) in (0u32..).zip(templates) {
+        let count = if template.reason.strips() { template.places.len() } else { EXAMPLES.min(template.places.len()) };
+        wanted.extend((0u32..).zip(&template.places[..count]).map(|(which, p)| (p.doc, (t, which, p.span))));
+    }
+    wanted.sort_unstable();
+    Table::from_sorted(wanted)
+}
+
+fn sight(text: &str, reading: &Reading, letters: &mut Letters, template: u32, which: u32, span: TokenSpan) -> Sight {
+    let spans = &reading.body.spans;
+    let mut read = |from: u32, to: u32| {
+        letters.read(text, &spans[from as usize..(to as usize).min(spans.len())]);
+        letters.codes.clone()
+    };
+    let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
+    Sight {
+        template,
+        which,
+        left: read(span.start.saturating_sub(CONTEXT_TOKENS), span.start),
+        letters: read(span.start, span.end),
+        right: read(span.end, span.end + CONTEXT_TOKENS),
+        text: text[bytes.range()].to_owned(),
+        bytes,
+    }
+}
+
+/// The letters of the representative copy; where few copies are equal, as far beyond as others agree: a misread word at
+/// the edge ends the common grams, not the block.
+fn extended(sights: &[Sight], equal: u32) -> Vec<u8> {
+    let Some((medoid, partners)) = sights.split_first() else { return Vec::new() };
+    if equal > EXTEND_BELOW_EQUAL {
+        return medoid.letters.clone();
+    }
+    let reach = |along: &dyn Fn(&Sight) -> usize| {
+        let length = agreed(partners.iter().map(along).collect());
+        if length < MIN_EXTENSION { 0 } else { length }
+    };
+    let left = reach(&|p| extend(medoid.left.iter().rev().copied(), p.left.iter().rev().copied()).0);
+    let right = reach(&|p| extend(medoid.right.iter().copied(), p.right.iter().copied()).0);
+    [&medoid.left[medoid.left.len() - left..], &medoid.letters, &medoid.right[..right]].concat()
+}
+
+/// What is cut from one document.
+struct Edit {
+    doc: u32,
+    name: String,
+    cuts: Vec<Cut>,
+    /// Templates that stand where their words did not lead to, each as often as it does.
+    new: Vec<u32>,
+}
+
+/// Read 4, and 5 where it is needed: the cuts of every document.
+pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<Outcome> {
+    let known = known(&corpus.options.block, &found.templates);
+    let spared = spared(&found.templates);
+    let mut common = vec![false; found.templates.len()];
+    let mut edits: Vec<(u32, Edit)> = Vec::new();
+    if !found.bank.is_empty() || !known.is_empty() || found.running.contains(&true) {
+        edits = matched(corpus, "match", &found, &Words { known: &known, spared: &spared, common: &common }, |_| true)?;
+        let mut counts = vec![0u32; found.templates.len()];
+        edits.iter().flat_map(|(_, e)| &e.new).for_each(|&t| counts[t as usize] += 1);
+        for (t, template) in found.templates.iter().enumerate() {
+            common[t] = bank::is_flood(counts[t], template.evidence.copies);
+        }
+        let spoilt: Table<()> = Table::from_sorted(
+            edits
+                .iter()
+                .filter(|(_, e)| e.new.iter().any(|&t| common[t as usize]))
+                .map(|&(doc, _)| (doc, ()))
+                .collect(),
+        );
+        if !spoilt.is_empty() {
+            edits.retain(|&(doc, _)| !spoilt.has(doc));
+            edits.extend(matched(
+                corpus,
+                "rematch",
+                &found,
+                &Words { known: &known, spared: &spared, common: &common },
+                |doc| spoilt.has(doc),
+            )?);
+            edits.sort_by_key(|e| e.0);
+        }
+    }
+    outcome(corpus, found, edits, census)
+}
+
+fn outcome(corpus: &Corpus<'_>, found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
+    let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut rows = Vec::with_capacity(edits.len());
+    for (doc, edit) in edits {
+        if !edit.cuts.is_empty() {
+            edited.push(doc, &edit.name)?;
+            rows.push((doc, edit.cuts));
+        }
+    }
+    let block = |(t, s): (Template, Shown)| Block {
+        evidence: t.evidence,
+        reason: t.reason,
+        text: s.text,
+        examples: s.examples,
+    };
+    let blocks = found.templates.into_iter().zip(found.texts.shown).map(block).collect();
+    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, names: found.texts.names, edited, census })
+}
+
+/// The copies found by their words, by document; without the first of each where that one is to stay.
+fn known(options: &Options, templates: &[Template]) -> Table<(Place, u32)> {
+    let keeps_first = options.keep_copies == KeepCopies::First && !options.exact;
+    let mut rows: Vec<(u32, (Place, u32))> = Vec::new();
+    for (t, template) in (0u32..).zip(templates) {
+        let copies = template.copies.iter().skip(usize::from(keeps_first));
+        rows.extend(copies.map(|&c| (c.doc, (c, t))));
+    }
+    rows.sort_unstable();
+    Table::from_sorted(rows)
+}
+
+/// The copies of templates that go, spared ones, in documents where the block belongs.
+fn spared(templates: &[Template]) -> Table<TokenSpan> {
+    let mut rows: Vec<(u32, TokenSpan)> =
+        templates.iter().flat_map(|t| &t.spared).map(|place| (place.doc, place.span)).collect();
+    rows.sort_unstable();
+    Table::from_sorted(rows)
+}
+
+/// What words alone say of the documents.
+struct Words<'a> {
+    /// The copies that go.
+    known: &'a Table<(Place, u32)>,
+    /// The copies that stay although their block goes.
+    spared: &'a Table<TokenSpan>,
+    /// Templates that turned out to be common turns of phrase: their letters prove nothing.
+    common: &'a [bool],
+}
+
+/// One read of the documents that `wanted` asks for.
+fn matched(
+    corpus: &Corpus<'_>,
+    stage: &'static str,
+    found: &Found,
+    words: &Words<'_>,
+    wanted: impl Fn(u32) -> bool + Sync,
+) -> Result<Vec<(u32, Edit)>> {
+    let mut edits = Vec::new();
+    let may_match = !found.bank.is_empty();
+    corpus.pass(
+        stage,
+        || worker(corpus),
+        |w, chunk| {
+            let mut seen = Vec::new();
+            let Worker { parser, reading, letters, matches, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read(record.text);
+                matches.clear();
+                if may_match {
+                    letters.read(record.text, &reading.body.spans);
+                    found.bank.find(letters, matches);
+                }
+                let pieces = pieces(corpus, found, words, matches, record.doc);
+                seen.extend(edit(corpus, found, reading, pieces, record));
+                Ok(())
+            };
+            let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
+            corpus.visit(parser, chunk, wanted, record, |_| {})?;
+            Ok(seen)
+        },
+        |seen| {
+            edits.extend(seen.into_iter().map(|e: Edit| (e.doc, e)));
+            Ok(())
+        },
+    )?;
+    Ok(edits)
+}
+
+/// The stretches of the body that go, and the templates among them that only their letters led to.
+fn pieces(
+    corpus: &Corpus<'_>,
+    found: &Found,
+    words: &Words<'_>,
+    matches: &[Match],
+    doc: u32,
+) -> (Vec<Piece>, Vec<u32>) {
+    let mut pieces: Vec<Piece> =
+        words.known.of(doc).iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t }).collect();
+    let by_words = pieces.len();
+    let mut new = Vec::new();
+    let keeps_first = corpus.options.block.keep_copies == KeepCopies::First;
+    let spared = words.spared.of(doc);
+    for m in matches.iter().filter(|m| !words.common[m.template as usize]) {
+        let first = found.templates[m.template as usize].copies.first();
+        let stays = keeps_first && first.is_some_and(|c| c.doc == doc && c.span.overlaps(m.span));
+        let is_known = pieces[..by_words].iter().any(|p| p.tokens.overlaps(m.span));
+        let is_spared = spared.iter().any(|(_, s)| s.overlaps(m.span));
+        if stays || is_spared || !(is_known || m.is_sure()) {
+            continue;
+        }
+        if !is_known {
+            new.push(m.template);
+        }
+        pieces.push(Piece { tokens: m.span, block: m.template });
+    }
+    (pieces, new)
+}
+
+fn edit(
+    corpus: &Corpus<'_>,
+    found: &Found,
+    reading: &Reading,
+    (pieces, new): (Vec<Piece>, Vec<u32>),
+    record: &RecordView<'_>,
+) -> Option<Edit> {
+    let running = u32::try_from(found.templates.len()).expect("there are fewer than 2^32 templates");
+    let body = pieces.iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..*p });
+    let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running });
+    let pieces: Vec<Piece> = body.chain(heads).collect();
+    if pieces.is_empty() {
+        return None;
+    }
+    let cut = if corpus.options.block.exact { exact_cuts } else { cuts };
+    let cuts = cut(record.text, reading.spans(), &pieces);
+    Some(Edit { doc: record.doc, name: name_of(corpus, record), cuts, new })
+}

@@ -1,0 +1,184 @@
+//! Finds what repeats: winnowed seeds, regions around those that repeat, then every gram in the regions.
+
+use super::postings::{Gram, Repeat, Seed};
+use super::{Worker, worker};
+use crate::Result;
+use crate::block::chain;
+use crate::block::layout::marks;
+use crate::block::{KeepCopies, Options, REGION_MARGIN, winnow};
+use crate::engine::census::{Census, Share};
+use crate::engine::corpus::Corpus;
+use crate::engine::near::bits_of;
+use crate::engine::table::Table;
+use crate::record::RecordView;
+use crate::shuffle::Shuffle;
+use crate::span::TokenSpan;
+
+/// What the first read gives.
+pub(super) struct Seeds {
+    pub(super) postings: Shuffle<Gram>,
+    /// Each document's length in tokens of its body.
+    pub(super) lengths: Vec<u32>,
+    /// Whether a document has running lines.
+    pub(super) running: Vec<bool>,
+    pub(super) census: Census,
+}
+
+/// Read 1: the winnowed seeds.
+pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
+    let postings = corpus.shuffle::<Gram>(64)?;
+    let (mut lengths, mut running, mut census) = (Vec::new(), Vec::new(), Census::default());
+    corpus.pass(
+        "seeds",
+        || worker(corpus),
+        |w, chunk| {
+            let mut scatter = postings.scatter();
+            let rows = chunk.rows() as usize;
+            let (mut lengths, mut running) = (vec![0; rows], vec![false; rows]);
+            let (mut share, mut bad) = (Share::of(chunk), Vec::new());
+            let Worker { parser, reading, grams, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read(record.text);
+                let tokens = &reading.body.hashes;
+                let at = (record.doc - chunk.first_doc()) as usize;
+                lengths[at] = u32::try_from(tokens.len()).expect("a document has fewer than 2^32 tokens");
+                running[at] = !reading.running.is_empty();
+                share.count(record, reading.spans().len());
+                push_seeds(options, record.doc, tokens, grams, |gram| scatter.push(gram))
+            };
+            corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
+            share.bad = bad;
+            Ok((share, lengths, running))
+        },
+        |(share, of_lengths, of_running)| {
+            lengths.extend(of_lengths);
+            running.extend(of_running);
+            corpus.warn(&census.add(share));
+            Ok(())
+        },
+    )?;
+    Ok(Seeds { postings, lengths, running, census })
+}
+
+fn push_seeds(
+    options: &Options,
+    doc: u32,
+    tokens: &[u64],
+    grams: &mut Vec<u64>,
+    mut push: impl FnMut(Gram) -> Result<()>,
+) -> Result<()> {
+    winnow::grams(tokens, options.seed_tokens(), grams);
+    let mut result = Ok(());
+    winnow::winnow(grams, options.seed_window(), |i| {
+        let masked = !options.exact && winnow::is_low_complexity(&tokens[i..i + options.gram_tokens], &[]);
+        if result.is_ok() && !masked {
+            let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
+            result = push(Gram { hash: grams[i], doc, position, first: 0, last: 0 });
+        }
+    });
+    result
+}
+
+/// Folds by seed, then by document: the stretches around seeds that repeat.
+pub(super) fn regions(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    seeds: Shuffle<Gram>,
+    lengths: &[u32],
+) -> Result<Table<TokenSpan>> {
+    let rows = u32::try_from(lengths.len()).expect("documents are numbered by u32");
+    let repeated = corpus.shuffle::<Seed>(bits_of(rows))?;
+    corpus.fold(seeds, |_, mut groups| {
+        let mut scatter = repeated.scatter();
+        while let Some(mut group) = groups.next_group()? {
+            if group.len() > 1 {
+                group.for_each(|g| scatter.push(Seed { doc: g.doc, position: g.position }))?;
+            }
+        }
+        Ok(())
+    })?;
+    let margin = REGION_MARGIN.max(u32::try_from(options.guarantee_tokens()).expect("checked options are small"));
+    let folded = corpus.fold(repeated, |_, mut groups| {
+        let mut rows = Vec::new();
+        let mut positions = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            positions.clear();
+            let doc = u32::try_from(group.key()).expect("the key is a document");
+            group.for_each(|s| {
+                positions.push(s.position);
+                Ok(())
+            })?;
+            let regions = chain::regions(positions.iter().copied(), margin, lengths[doc as usize]);
+            rows.extend(regions.into_iter().map(|region| (doc, region)));
+        }
+        Ok(rows)
+    })?;
+    Ok(Table::from_sorted(folded.into_iter().flatten().collect()))
+}
+
+/// The dense grams that repeat, by document.
+pub(super) struct Hits {
+    pub(super) by_doc: Shuffle<Repeat>,
+    /// Copies of each gram, by partition.
+    pub(super) copies: Vec<Vec<u32>>,
+}
+
+/// Read 2 and the fold by gram.
+pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<TokenSpan>, rows: u32) -> Result<Hits> {
+    let dense = corpus.shuffle::<Gram>(64)?;
+    let k = options.counted_tokens();
+    corpus.pass(
+        "grams",
+        || worker(corpus),
+        |w, chunk| {
+            let mut scatter = dense.scatter();
+            let Worker { parser, reading, grams, marks: layout, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read(record.text);
+                let tokens = &reading.body.hashes;
+                marks(record.text, &reading.body.spans, layout);
+                for &(doc, region) in regions.of(record.doc) {
+                    let end = (region.end as usize + k - 1).min(tokens.len());
+                    let start = region.start as usize;
+                    winnow::grams(&tokens[start..end], k, grams);
+                    for (position, (&hash, gram)) in
+                        (region.start..).zip(grams.iter().zip(tokens[start..end].windows(k)))
+                    {
+                        let at = position as usize;
+                        if options.exact || !winnow::is_low_complexity(gram, &layout[at..at + k]) {
+                            let (first, last) = (layout[at].0, layout[at + k - 1].0);
+                            scatter.push(Gram { hash, doc, position, first, last })?;
+                        }
+                    }
+                }
+                Ok(())
+            };
+            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
+        },
+        |()| Ok(()),
+    )?;
+    let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
+    let copies = corpus.fold(dense, |partition, mut groups| {
+        let mut scatter = by_doc.scatter();
+        let mut table = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            if group.len() < 2 {
+                continue;
+            }
+            let copies = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let gram = (partition as u64) << 32 | table.len() as u64;
+            table.push(copies);
+            // Where every repeat goes but the first copy, the first place of each gram is no repeat.
+            let mut kept = u32::from(options.exact && options.keep_copies != KeepCopies::None);
+            group.for_each(|g| {
+                if kept > 0 {
+                    kept -= 1;
+                    return Ok(());
+                }
+                scatter.push(Repeat { doc: g.doc, position: g.position, gram, copies, first: g.first, last: g.last })
+            })?;
+        }
+        Ok(table)
+    })?;
+    Ok(Hits { by_doc, copies })
+}

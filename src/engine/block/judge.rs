@@ -1,0 +1,171 @@
+//! Joins repeated grams into templates, folds the copies of each into evidence, and has it decided.
+
+use super::find::Hits;
+use super::postings::{HIT_BYTES, Link, TemplateCopy, hit, read_hit, write_hit};
+use super::{MAX_GAP, PARTNERS};
+use crate::block::chain::{self, Hit};
+use crate::block::decide::{Reason, decide};
+use crate::block::template::{self, Copy, Evidence, Place};
+use crate::block::{Options, PASSAGE_GAP};
+use crate::engine::corpus::Corpus;
+use crate::engine::near::{bits_of, u32_at};
+use crate::near::Components;
+use crate::shuffle::{Shuffle, Stash, Ticket};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// The hits of one document, put aside.
+type Aside = Vec<(u32, Ticket)>;
+
+/// Folds by document, link, document, template: which grams belong together, and what is known of each template.
+pub(super) fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, lengths: &[u32]) -> Result<Vec<Template>> {
+    let mut first_of = Vec::with_capacity(hits.copies.len());
+    let mut grams = 0u64;
+    for table in &hits.copies {
+        first_of.push(grams);
+        grams += table.len() as u64;
+    }
+    let grams = u32::try_from(grams).map_err(|_| {
+        Error::resource("more than 2^32 distinct passages repeat").cure("split the corpus, or raise --min-tokens")
+    })?;
+    let number = |gram: u64| {
+        let dense = first_of[usize::try_from(gram >> 32).expect("a partition")] + (gram & u64::from(u32::MAX));
+        u32::try_from(dense).expect("there are fewer than 2^32 grams")
+    };
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
+    let stash = Mutex::new(Stash::new(&corpus.area, corpus.budget(4)));
+    let links = corpus.shuffle::<Link>(32 + bits_of(grams))?;
+    let aside = corpus.fold(hits.by_doc, |_, mut groups| {
+        let mut scatter = links.scatter();
+        let mut aside: Aside = Vec::new();
+        let mut of_doc: Vec<Hit> = Vec::new();
+        let mut bytes = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            of_doc.clear();
+            let doc = u32::try_from(group.key()).expect("the key is a document");
+            group.for_each(|r| {
+                of_doc.push(hit(r, number(r.gram)));
+                Ok(())
+            })?;
+            let mut result = Ok(());
+            let reach = if options.exact { k } else { MAX_GAP };
+            chain::links(&of_doc, reach, |a, b| {
+                if result.is_ok() {
+                    result = scatter.push(Link { grams: a.gram << 32 | b.gram });
+                }
+            });
+            result?;
+            bytes.clear();
+            of_doc.iter().for_each(|h| write_hit(h, &mut bytes));
+            let ticket = stash.lock().map_err(|_| Error::resource("a worker failed"))?.put(&bytes)?;
+            aside.push((doc, ticket));
+        }
+        Ok(aside)
+    })?;
+    let copies: Vec<u32> = hits.copies.into_iter().flatten().collect();
+    let roots = linked(corpus, links, &copies)?;
+    drop(copies);
+    let stash = stash.into_inner().map_err(|_| Error::resource("a worker failed"))?;
+    judged(corpus, options, &aside, &stash, &roots, lengths)
+}
+/// Fold by link: the template of each gram.
+fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, copies: &[u32]) -> Result<Vec<u32>> {
+    let grams = u32::try_from(copies.len()).expect("there are fewer than 2^32 grams");
+    let components = Mutex::new(Components::new(grams));
+    corpus.fold(links, |_, mut groups| {
+        while let Some(group) = groups.next_group()? {
+            let [a, b] = [u32_at(&group.key().to_le_bytes(), 4), u32_at(&group.key().to_le_bytes(), 0)];
+            if corpus.options.block.exact || chain::is_linked(group.len(), copies[a as usize], copies[b as usize]) {
+                components.lock().map_err(|_| Error::resource("a worker failed"))?.union(a, b);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(components.into_inner().map_err(|_| Error::resource("a worker failed"))?.into_roots())
+}
+
+/// One template and the verdict on it.
+pub(super) struct Template {
+    pub(super) evidence: Evidence,
+    pub(super) reason: Reason,
+    /// Its first copies, the representative one first.
+    pub(super) places: Vec<Place>,
+    /// All copies of one that goes.
+    pub(super) copies: Vec<Place>,
+    /// The copies that stay all the same, where the document is about the block.
+    pub(super) spared: Vec<Place>,
+}
+
+/// Folds by document and by template: the copies, the evidence, the verdicts. In order of the first copy.
+fn judged(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    aside: &[Aside],
+    stash: &Stash,
+    roots: &[u32],
+    lengths: &[u32],
+) -> Result<Vec<Template>> {
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
+    let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
+    let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
+    aside.par_iter().try_for_each(|docs| {
+        let mut scatter = by_template.scatter();
+        let (mut bytes, mut hits) = (Vec::new(), Vec::new());
+        for &(doc, ticket) in docs {
+            stash.get(ticket, &mut bytes)?;
+            hits.clear();
+            hits.extend(bytes.chunks_exact(HIT_BYTES).map(read_hit));
+            let template = |hit: &Hit| roots[usize::try_from(hit.gram).expect("a gram's number")];
+            let gap = if options.exact { 0 } else { MAX_GAP };
+            let stretches = chain::occurrences(&hits, k, gap, template);
+            let mut result = Ok(());
+            template::copies(doc, lengths[doc as usize], k, PASSAGE_GAP, &hits, &stretches, |copy| {
+                if result.is_ok() {
+                    result = scatter.push(TemplateCopy::pack(&copy));
+                }
+            });
+            result?;
+        }
+        Ok::<(), Error>(())
+    })?;
+    let folded = corpus.fold(by_template, |_, mut groups| {
+        let mut templates = Vec::new();
+        let mut copies: Vec<Copy> = Vec::new();
+        while let Some(mut group) = groups.next_group()? {
+            copies.clear();
+            group.for_each(|c| {
+                copies.push(c.unpack());
+                Ok(())
+            })?;
+            templates.extend(judge(&copies, options));
+        }
+        Ok(templates)
+    })?;
+    let mut templates: Vec<Template> = folded.into_iter().flatten().collect();
+    templates.sort_unstable_by_key(|t| t.places.iter().min().copied());
+    Ok(templates)
+}
+
+/// The verdict on one template; none on one below the limits.
+fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
+    let evidence = template::evidence(copies);
+    let reason = if options.exact { Reason::EveryRepeat } else { decide(&evidence, options) };
+    if reason == Reason::BelowLimits {
+        return None;
+    }
+    let place = |c: &Copy| Place { doc: c.doc, span: c.span };
+    let medoid = evidence.medoid;
+    let apart = |c: &&Copy| c.doc != medoid.doc || !c.span.overlaps(medoid.span);
+    let others = copies.iter().filter(apart).map(|c| Place { doc: c.doc, span: c.passage }).take(PARTNERS);
+    let places = std::iter::once(medoid).chain(others).collect();
+    let goes = |c: &&Copy| if options.exact { c.span.len() >= options.min_tokens } else { evidence.is_whole(c) };
+    let (mut going, mut spared) = (Vec::new(), Vec::new());
+    if reason.strips() {
+        let sprees = if options.exact { Vec::new() } else { template::sprees(copies) };
+        let (stay, go): (Vec<&Copy>, Vec<&Copy>) = copies.iter().partition(|c| sprees.binary_search(&c.doc).is_ok());
+        going.extend(go.iter().copied().filter(goes).map(place));
+        spared.extend(stay.into_iter().map(place));
+    }
+    Some(Template { evidence, reason, places, copies: going, spared })
+}

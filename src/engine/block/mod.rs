@@ -1,0 +1,100 @@
+//! Conducts the block way: from seeds to the cuts of every document.
+//!
+//! | pass or fold | by | gives |
+//! |---|---|---|
+//! | read 1 `seeds` | document | winnowed seeds |
+//! | fold | seed | places of the seeds that repeat |
+//! | fold | document | regions worth a dense look |
+//! | read 2 `grams` | document | every gram in the regions, with its marks |
+//! | fold | gram | places of the grams that repeat, with their copies |
+//! | fold | document | links between neighbours; the hits are put aside |
+//! | fold | link | templates: components of linked grams |
+//! | fold | document | copies of templates |
+//! | fold | template | evidence, verdicts |
+//! | read 3 `templates` | document | the letters and texts of the decided templates |
+//! | read 4 `match` | document | occurrences of the bank, and the cuts that follow |
+//! | read 5 `rematch` | document | the same without templates that turned out to be common turns of phrase; seldom needed |
+//!
+//! No stage holds text; what grows with the corpus goes through a shuffle or a stash.
+
+mod apply;
+mod find;
+mod judge;
+mod postings;
+
+use super::census::Census;
+use super::corpus::Corpus;
+use super::reading::Reading;
+use super::table::{Names, Table};
+use crate::Result;
+use crate::block::bank::Match;
+use crate::block::decide::Reason;
+use crate::block::layout::Marks;
+use crate::block::letters::Letters;
+use crate::block::template::Evidence;
+use crate::io::Parser;
+use crate::plan::strip::Cut;
+use crate::span::Span;
+use find::{Seeds, hits, regions, seeds};
+use judge::templates;
+
+/// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
+/// On text with planted altered blocks 12 and 24 find the same; a longer reach bridges more foreign words.
+const MAX_GAP: u32 = 12;
+/// Copies that a template's ends are compared with.
+const PARTNERS: usize = 4;
+/// What the block way decided.
+pub(super) struct Outcome {
+    /// The cuts of every document that has some.
+    pub(super) cuts: Table<Vec<Cut>>,
+    /// All blocks worth telling of, in order of first occurrence. A cut's block is an index into it.
+    pub(super) blocks: Vec<Block>,
+    /// Names of the documents with an example.
+    pub(super) names: Names,
+    /// Names of the documents with a cut.
+    pub(super) edited: Names,
+    /// What was read.
+    pub(super) census: Census,
+}
+
+/// One repeated passage.
+pub(super) struct Block {
+    pub(super) evidence: Evidence,
+    pub(super) reason: Reason,
+    /// The representative copy's text.
+    pub(super) text: String,
+    /// Some copies: document and bytes.
+    pub(super) examples: Vec<(u32, Span)>,
+}
+
+/// Buffers of one worker.
+struct Worker {
+    parser: Parser,
+    reading: Reading,
+    grams: Vec<u64>,
+    marks: Vec<Marks>,
+    letters: Letters,
+    matches: Vec<Match>,
+}
+
+fn worker(corpus: &Corpus<'_>) -> Worker {
+    Worker {
+        parser: Parser::new(&corpus.fields),
+        reading: Reading::new(&corpus.options.block),
+        grams: Vec::new(),
+        marks: Vec::new(),
+        letters: Letters::default(),
+        matches: Vec::new(),
+    }
+}
+
+/// Runs the way over the corpus.
+pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
+    let options = &corpus.options.block;
+    let Seeds { postings, lengths, running, census } = seeds(corpus, options)?;
+    let regions = regions(corpus, options, postings, &lengths)?;
+    let hits = hits(corpus, options, &regions, census.rows)?;
+    let templates = templates(corpus, options, hits, &lengths)?;
+    let (bank, texts) = apply::read_templates(corpus, options, &templates)?;
+    apply::cut(corpus, apply::Found { templates, running, bank, texts }, census)
+}

@@ -1,0 +1,53 @@
+//! The first round of a sketch: bins and values of eight shingles at a time, then the minima one by one.
+//!
+//! A bin number is below 2^13, so the product of a shingle and the number of bins is two 32-bit products and an
+//! addition. The minimum stays scalar: two shingles of one vector may fall into one bin.
+
+#![allow(unsafe_code, reason = "vector instructions")]
+
+use super::minhash::VALUE_BITS;
+use crate::cpu::Kernel;
+use std::arch::x86_64::*;
+
+const LANES: usize = 8;
+const CHUNK: usize = 128;
+
+/// Lowers `slots` by the values of all shingles in round 0, as the portable loop does, but for the last few shingles;
+/// gives how many are done. The processor has AVX-512; there are at most `2 * MAX_MINIMA` slots.
+pub(super) fn first_round(salt: u64, shingles: &[u64], slots: &mut [u64]) -> usize {
+    assert_eq!(Kernel::best(), Kernel::Avx512, "the caller asked for it");
+    // SAFETY: checked above.
+    unsafe { first_round_avx512(salt, shingles, slots) }
+}
+
+/// # Safety
+/// The processor has AVX-512 F.
+#[target_feature(enable = "avx2,bmi2,avx512f,avx512vl")]
+#[expect(clippy::cast_possible_wrap, reason = "bits")]
+unsafe fn first_round_avx512(salt: u64, shingles: &[u64], slots: &mut [u64]) -> usize {
+    let (mut bins, mut values) = ([0u32; CHUNK], [0u64; CHUNK]);
+    let whole = shingles.len() - shingles.len() % LANES;
+    let salt = _mm512_set1_epi64(salt as i64);
+    let count = _mm512_set1_epi64(i64::try_from(slots.len()).expect("few slots"));
+    for chunk in shingles[..whole].chunks(CHUNK) {
+        for (at, eight) in chunk.chunks_exact(LANES).enumerate().map(|(i, eight)| (i * LANES, eight)) {
+            // SAFETY: eight shingles are there, and `at + 8 <= chunk.len() <= CHUNK`.
+            unsafe {
+                let word = _mm512_xor_si512(_mm512_loadu_si512(eight.as_ptr().cast()), salt);
+                let low = _mm512_mul_epu32(word, count);
+                let high = _mm512_mul_epu32(_mm512_srli_epi64::<32>(word), count);
+                let sum = _mm512_add_epi64(high, _mm512_srli_epi64::<32>(low));
+                let bin = _mm512_cvtepi64_epi32(_mm512_srli_epi64::<32>(sum));
+                let value = _mm512_mask_mov_epi32(_mm512_slli_epi64::<32>(sum), 0x5555, low);
+                _mm256_storeu_si256(bins.as_mut_ptr().add(at).cast(), bin);
+                let value = _mm512_srli_epi64::<{ 64 - VALUE_BITS }>(value);
+                _mm512_storeu_si512(values.as_mut_ptr().add(at).cast(), value);
+            }
+        }
+        for (&bin, &value) in bins.iter().zip(&values).take(chunk.len()) {
+            let slot = &mut slots[bin as usize];
+            *slot = value.min(*slot);
+        }
+    }
+    whole
+}
