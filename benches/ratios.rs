@@ -42,7 +42,14 @@ fn main() -> std::io::Result<()> {
     let (scratch, mut out) = (tempfile::tempdir()?, std::io::stdout().lock());
     for sample in sample::samples() {
         let bytes = sample.bytes() as f64;
-        writeln!(out, "\n{} ({:.1} MB, {} documents, {:?})", sample.name, bytes / 1e6, sample.documents.len(), descale::cpu::Kernel::chosen())?;
+        writeln!(
+            out,
+            "\n{} ({:.1} MB, {} documents, {:?})",
+            sample.name,
+            bytes / 1e6,
+            sample.documents.len(),
+            descale::cpu::Kernel::chosen()
+        )?;
         writeln!(out, "{:<16}{:>9}{:>9}{:>9}", "step", "MB/s", "ns/B", "x xxh3")?;
         let mut yardstick = None;
         for (name, mut step) in steps::steps(&sample, scratch.path()) {

@@ -40,7 +40,9 @@ const WRITINGS: [Writing; 4] = [
     },
     Writing {
         name: "accented",
-        syllables: &["für", "un", "gen", "schä", "der", "é", "ción", "ver", "lich", "ü", "da", "ße", "ta", "in", "à", "e"],
+        syllables: &[
+            "für", "un", "gen", "schä", "der", "é", "ción", "ver", "lich", "ü", "da", "ße", "ta", "in", "à", "e",
+        ],
         space: " ",
         stop: ". ",
     },

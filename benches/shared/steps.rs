@@ -20,20 +20,26 @@ pub(crate) type Step<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 /// The yardstick first, then every step. What a step needs of the steps before is made here, once.
 pub(crate) fn steps<'a>(sample: &'a Sample, scratch: &std::path::Path) -> Vec<Step<'a>> {
-    let mut all: Vec<Step<'a>> = vec![("xxh3", Box::new(move || {
-        for text in &sample.documents {
-            black_box(descale::hash::bytes(text.as_bytes(), 1));
-        }
-    }))];
+    let mut all: Vec<Step<'a>> = vec![(
+        "xxh3",
+        Box::new(move || {
+            for text in &sample.documents {
+                black_box(descale::hash::bytes(text.as_bytes(), 1));
+            }
+        }),
+    )];
     all.extend(text_steps(sample));
     all.extend(token_steps(sample));
     let chunks = chunks(sample, scratch);
     let mut parser = Parser::new(&Fields::default());
-    all.push(("json", Box::new(move || {
-        for chunk in &chunks {
-            parser.visit(chunk, count).expect("the records are sound");
-        }
-    })));
+    all.push((
+        "json",
+        Box::new(move || {
+            for chunk in &chunks {
+                parser.visit(chunk, count).expect("the records are sound");
+            }
+        }),
+    ));
     all
 }
 
@@ -53,29 +59,38 @@ fn text_steps<'a>(sample: &'a Sample) -> Vec<Step<'a>> {
     let (mut hashes, mut out, mut sketch) = (Vec::new(), Vec::new(), Vec::new());
     let sketcher = Sketcher::new(BANDS * ROWS, 1);
     vec![
-        ("text to words", Box::new(move || {
-            for text in &sample.documents {
-                tokenize(text, &mut tokens);
-                black_box(&tokens);
-            }
-        })),
-        ("text to sketch", Box::new(move || {
-            for text in &sample.documents {
-                tokenize(text, &mut more);
-                shingles(&more.hashes, SHINGLE, &mut hashes);
-                sketcher.sketch(&hashes, &mut sketch);
-                black_box(&sketch);
-            }
-        })),
-        ("text to seeds", Box::new(move || {
-            for text in &sample.documents {
-                tokenize(text, &mut last);
-                grams(&last.hashes, GRAM, &mut out);
-                winnow(&out, WINDOW, |at| {
-                    black_box(at);
-                });
-            }
-        })),
+        (
+            "text to words",
+            Box::new(move || {
+                for text in &sample.documents {
+                    tokenize(text, &mut tokens);
+                    black_box(&tokens);
+                }
+            }),
+        ),
+        (
+            "text to sketch",
+            Box::new(move || {
+                for text in &sample.documents {
+                    tokenize(text, &mut more);
+                    shingles(&more.hashes, SHINGLE, &mut hashes);
+                    sketcher.sketch(&hashes, &mut sketch);
+                    black_box(&sketch);
+                }
+            }),
+        ),
+        (
+            "text to seeds",
+            Box::new(move || {
+                for text in &sample.documents {
+                    tokenize(text, &mut last);
+                    grams(&last.hashes, GRAM, &mut out);
+                    winnow(&out, WINDOW, |at| {
+                        black_box(at);
+                    });
+                }
+            }),
+        ),
     ]
 }
 
@@ -99,30 +114,38 @@ fn token_steps<'a>(sample: &'a Sample) -> Vec<Step<'a>> {
     let of_grams = made(&|tokens, out| grams(tokens, GRAM, out));
     let of_shingles = made(&|tokens, out| shingles(tokens, SHINGLE, out));
     let sketcher = Sketcher::new(BANDS * ROWS, 1);
-    let sketches: Vec<Vec<u64>> = of_shingles.iter().map(|set| {
-        let mut out = Vec::new();
-        sketcher.sketch(set, &mut out);
-        out
-    }).collect();
+    let sketches: Vec<Vec<u64>> = of_shingles
+        .iter()
+        .map(|set| {
+            let mut out = Vec::new();
+            sketcher.sketch(set, &mut out);
+            out
+        })
+        .collect();
     vec![
         over(words.clone(), "shingles", |tokens, out| shingles(tokens, SHINGLE, out)),
         over(of_shingles, "sketch", move |set, out| sketcher.sketch(set, out)),
         over(sketches, "band keys", |sketch, out| Bands::new(BANDS, ROWS).band_keys(sketch, out)),
         over(words, "grams", |tokens, out| grams(tokens, GRAM, out)),
-        over(of_grams, "winnow", |grams, _| winnow(grams, WINDOW, |at| {
-            black_box(at);
-        })),
+        over(of_grams, "winnow", |grams, _| {
+            winnow(grams, WINDOW, |at| {
+                black_box(at);
+            })
+        }),
     ]
 }
 
 fn over<'a>(input: Vec<Vec<u64>>, name: &'static str, step: impl Fn(&[u64], &mut Vec<u64>) + 'a) -> Step<'a> {
     let mut out = Vec::new();
-    (name, Box::new(move || {
-        for one in &input {
-            step(one, &mut out);
-            black_box(&out);
-        }
-    }))
+    (
+        name,
+        Box::new(move || {
+            for one in &input {
+                step(one, &mut out);
+                black_box(&out);
+            }
+        }),
+    )
 }
 
 /// The sample as chunks of JSON Lines.

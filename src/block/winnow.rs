@@ -7,9 +7,9 @@
 //! Departure from the paper: a document shorter than a window counts as one window, so that short equal documents
 //! meet too.
 
-use super::layout::Marks;
 #[cfg(target_arch = "x86_64")]
 use super::kernel;
+use super::layout::Marks;
 use crate::cpu::Kernel;
 use crate::hash;
 

@@ -17,7 +17,9 @@ const PREFIX: &str = "descale-spill-";
 /// A private temporary folder for spilled postings, removed when dropped.
 #[derive(Debug)]
 pub struct SpillArea {
-    folder: Lease,
+    /// Takes all that is in it along when dropped.
+    _folder: Lease,
+    runs: PathBuf,
     bytes_written: AtomicU64,
     files_made: AtomicU64,
 }
@@ -32,7 +34,9 @@ impl SpillArea {
         // A parent that cannot be read may still be written to.
         let _ = lease::clear(&parent, PREFIX, |_| Ok(()));
         let folder = Lease::new(&parent, PREFIX).map_err(|(path, e)| failed("make a temporary folder in", &path, e))?;
-        Ok(Self { folder, bytes_written: AtomicU64::new(0), files_made: AtomicU64::new(0) })
+        let runs = folder.path().join("runs");
+        std::fs::create_dir(&runs).map_err(|e| failed("create", &runs, e))?;
+        Ok(Self { _folder: folder, runs, bytes_written: AtomicU64::new(0), files_made: AtomicU64::new(0) })
     }
 
     /// How many bytes were written here so far, those of removed files included.
@@ -41,10 +45,10 @@ impl SpillArea {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    /// The folder.
+    /// The folder of the spilled files.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.runs
     }
 
     /// Creates a file under a name of its own.

@@ -173,7 +173,12 @@ unsafe fn find<I: Isa>(runs: &mut Runs, pairs: &[Pair; 32], text: &[u8], at: usi
         unsafe {
             let masks = isa.masks(block, runs.folded.as_mut_ptr().add(offset).cast(), pairs);
             let borders = state.borders(masks);
-            I::write(base, borders, runs.starts.as_mut_ptr().add(begun).cast(), runs.ends.as_mut_ptr().add(ended).cast());
+            I::write(
+                base,
+                borders,
+                runs.starts.as_mut_ptr().add(begun).cast(),
+                runs.ends.as_mut_ptr().add(ended).cast(),
+            );
             begun += borders.starts.count_ones() as usize;
             ended += borders.ends.count_ones() as usize;
         }
@@ -287,7 +292,8 @@ unsafe fn hash_runs(runs: &Runs, first: usize, room: &mut [MaybeUninit<u64>]) ->
                 return i;
             }
             // SAFETY: the run lies in the chunk, whose folded copy is written.
-            let bytes = unsafe { std::slice::from_raw_parts(runs.folded.as_ptr().add(usize::from(start)).cast(), length) };
+            let bytes =
+                unsafe { std::slice::from_raw_parts(runs.folded.as_ptr().add(usize::from(start)).cast(), length) };
             slot.write(hash::word(bytes));
             continue;
         };

@@ -33,13 +33,7 @@ impl Isa for Portable {
             seen |= class;
         }
         let rare = |class| if seen & class == 0 { 0 } else { gather(&classes, class) };
-        Masks {
-            word: gather(&classes, WORD),
-            hard: rare(HIGH),
-            markup: rare(MARKUP),
-            hyphen: rare(HYPHEN),
-            split: 0,
-        }
+        Masks { word: gather(&classes, WORD), hard: rare(HIGH), markup: rare(MARKUP), hyphen: rare(HYPHEN), split: 0 }
     }
 
     #[inline(always)]

@@ -140,7 +140,8 @@ impl Isa for Avx512 {
             let carriage = _mm512_mask_cmpeq_epi8_mask(hyphen, next, _mm512_set1_epi8(b'\r' as i8));
             let lower = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
             let lower = _mm512_mask_mov_epi8(lower, high, bytes);
-            let mut masks = Masks { word: is(WORD) | high, hard: high, markup: is(MARKUP), hyphen: feed | carriage, split: 0 };
+            let mut masks =
+                Masks { word: is(WORD) | high, hard: high, markup: is(MARKUP), hyphen: feed | carriage, split: 0 };
             if high == 0 {
                 *self = Self::default();
                 _mm512_storeu_si512(folded.cast(), lower);
@@ -216,7 +217,8 @@ impl Avx512 {
         unsafe {
             let (two, folded) = self.pairs(bytes, next, lower, pairs);
             let (three, single) = triples(masks.hard, bytes, next, third);
-            let plain = two | two << 1 | self.two >> 63 | three | three << 1 | three << 2 | self.three >> 63 | self.three >> 62;
+            let plain =
+                two | two << 1 | self.two >> 63 | three | three << 1 | three << 2 | self.three >> 63 | self.three >> 62;
             masks.hard &= !plain;
             let behind = single << 3 | self.single >> 61;
             masks.split = single | behind & masks.word & !masks.hard;
@@ -291,7 +293,10 @@ unsafe fn triples(high: u64, bytes: __m512i, next: __m512i, third: __m512i) -> (
         let kana = _mm512_mask_cmpeq_epi8_mask(plain, bytes, byte(0xE3));
         let kinds = _mm512_permutexvar_epi8(third, _mm512_loadu_si512(KANA.as_ptr().cast()));
         // Bit n for `E3 80+n`: 81 to 83 become 2, 4, 8.
-        let kind = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_setr_epi8(1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)), _mm512_and_si512(next, byte(0x0F)));
+        let kind = _mm512_shuffle_epi8(
+            _mm512_broadcast_i32x4(_mm_setr_epi8(1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+            _mm512_and_si512(next, byte(0x0F)),
+        );
         let odd = kana & !_mm512_test_epi8_mask(kinds, kind);
         let plain = plain & !hexagram & !odd;
         (plain, _mm512_mask_cmple_epu8_mask(plain, bytes, byte(0xE9)))
