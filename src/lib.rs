@@ -53,6 +53,7 @@ pub mod engine;
 pub mod error;
 pub mod hash;
 pub mod io;
+mod lease;
 pub mod near;
 pub mod plan;
 pub mod record;

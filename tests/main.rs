@@ -2,7 +2,9 @@
 //!
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
+//! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
 //! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
+//! - `hostile`: loads and files made to hurt; no panic, no hang, nothing lost.
 //! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
 //! - `steady`: same input and options, same bytes, whatever the threads, the memory and the files.
 //! - `tidy`: who may name whom in `src`, and other rules of the house.
@@ -22,6 +24,8 @@ mod cli;
     reason = "it makes up text"
 )]
 mod corpus;
+mod faults;
+mod hostile;
 mod oracle;
 mod report;
 mod steady;

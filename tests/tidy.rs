@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("span", &["error"]),
     ("cpu", &[]),
     ("hash", &["cpu"]),
+    ("lease", &["error"]),
     ("record", &["error", "span"]),
     // The core.
     ("text", &["error", "span", "hash", "cpu", "record"]),
@@ -20,9 +21,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("block", &["error", "span", "hash", "cpu", "record", "text"]),
     ("plan", &["error", "span", "hash", "record", "text", "near", "block"]),
     // Machinery.
-    ("shuffle", &["error", "hash"]),
+    ("shuffle", &["error", "hash", "lease"]),
     // Borders.
-    ("io", &["error", "span", "hash", "cpu", "record"]),
+    ("io", &["error", "span", "hash", "cpu", "lease", "record"]),
     ("index", &["error", "span", "hash", "record", "near", "block", "shuffle"]),
     ("report", &["error", "span", "record", "plan", "engine::summary", "engine::options"]),
     // Conductors.

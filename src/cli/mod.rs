@@ -1,11 +1,12 @@
 //! The command: reads the arguments, calls the library, shows what came of it.
 //!
-//! Exit codes: 0 done, 1 a `--fail-if` condition held, 2 wrong usage or bad input, 3 the machine failed. A reader that
-//! closes the pipe early, as `head` does, is no failure.
+//! Exit codes: 0 done, 1 a `--fail-if` condition held, 2 wrong usage or bad input, 3 the machine failed, 130 or 143 stopped
+//! by SIGINT or SIGTERM. A reader that closes the pipe early, as `head` does, is no failure.
 
 mod args;
 mod fail_if;
 mod show;
+mod stop;
 
 use crate::ErrorKind;
 use crate::engine::{self, Options, Progress as _, Summary};
@@ -50,10 +51,17 @@ fn obey(command: &Command) -> Result<u8> {
 }
 
 fn run(options: &Options, common: &Common) -> Result<u8> {
-    let bar = show::Bar::new(common.quiet);
+    let stop = stop::Stop::listen();
+    let bar = show::Bar::new(common.quiet, stop.clone());
     let result = engine::run(options, &bar);
     bar.finish();
-    let summary = result?;
+    let summary = match (result, stop.code()) {
+        (Err(error), Some(code)) if error.kind() == ErrorKind::Interrupted => {
+            show::note("stopped", &error);
+            return Ok(code);
+        }
+        (result, _) => result?,
+    };
     if common.json {
         let mut json = serde_json::to_vec_pretty(&summary)?;
         json.push(b'\n');
@@ -77,7 +85,7 @@ fn gate(summary: &Summary, common: &Common) -> u8 {
 }
 
 fn restore(args: &args::Restore) -> Result<()> {
-    let bar = show::Bar::new(args.quiet);
+    let bar = show::Bar::new(args.quiet, stop::Stop::default());
     let result = engine::restore(&args.dir, &args.to, &bar);
     bar.finish();
     let records = result?;

@@ -3,6 +3,7 @@
 //! All of it goes to standard error, the bar only when that is a terminal, and colours only when that is one that wants
 //! them ([`Screen`]). Texts of the corpus come without control characters, so that none can command the terminal.
 
+use super::stop::Stop;
 use crate::engine::summary::{Bin, BlockSummary, Highlights, NearSummary, TopBlock, TopCluster};
 use crate::engine::{Progress, Summary};
 use crate::plan::lines::BlockDecision;
@@ -15,16 +16,17 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 const BAR: &str = "{msg:>12} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
 const SPINNER: &str = "{msg:>12} {spinner} {bytes} {bytes_per_sec}, {elapsed}";
 
-/// A bar on standard error, one stage after the other.
+/// A bar on standard error, one stage after the other; it passes a wish to stop on.
 pub(super) struct Bar {
     bar: ProgressBar,
+    stop: Stop,
 }
 
 impl Bar {
     /// A bar; invisible when `quiet` or when standard error is no terminal.
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool, stop: Stop) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { bar: ProgressBar::with_draw_target(None, target) }
+        Self { bar: ProgressBar::with_draw_target(None, target), stop }
     }
 }
 
@@ -52,6 +54,10 @@ impl Progress for Bar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.asked()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::shuffle::{Options as ShuffleOptions, Posting};
 use crate::shuffle::{Shuffle, SpillArea};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The input, and everything a stage needs to work on it.
@@ -42,8 +43,8 @@ impl<'a> Corpus<'a> {
             Some(rows) => Inputs::of_table(&options.inputs[0], rows),
             None => Inputs::resolve(&options.inputs)?,
         };
-        let temp_dir = options.temp_dir.as_deref();
-        Ok(Self { inputs, fields, options, progress, area: Arc::new(SpillArea::new(temp_dir)?) })
+        let temp_dir = options.temp_dir.clone().or_else(|| options.out.as_deref().and_then(beside));
+        Ok(Self { inputs, fields, options, progress, area: Arc::new(SpillArea::new(temp_dir.as_deref())?) })
     }
 
     /// The part of the memory budget that one of `shares` equal consumers may hold.
@@ -155,6 +156,13 @@ impl<'a> Corpus<'a> {
             }
         })
     }
+}
+
+/// The folder that holds the output folder, or will: where the results have room, so has the spill. The system's
+/// temporary folder is often small, or memory.
+fn beside(out: &Path) -> Option<PathBuf> {
+    let out = std::path::absolute(out).ok()?;
+    out.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_path_buf)
 }
 
 /// Reads batches of chunks into buffers that come back.

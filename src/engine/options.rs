@@ -38,7 +38,7 @@ pub struct Options {
     /// Bytes of memory to stay within; the rest is spilled. Does not change the result.
     #[serde(rename = "memory", deserialize_with = "memory")]
     pub memory_bytes: u64,
-    /// Where to spill; without it, inside the output folder (or the system's temporary folder when there is none).
+    /// Where to spill; without it, beside the output folder (or in the system's temporary folder when there is none).
     pub temp_dir: Option<PathBuf>,
     /// What to do with a record that cannot be read.
     pub on_bad_record: OnBadRecord,

@@ -8,7 +8,7 @@
 use super::compress::{Compression, Writer};
 use super::inputs::{Format, InputFile, Inputs};
 use super::rewrite::{OutPart, Packed};
-use super::staging::{Staging, visible_names};
+use super::staging::{Staging, recover, visible_names};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::fs::File;
@@ -39,6 +39,9 @@ impl OutDir {
         check_apart(folder, inputs)?;
         if folder.exists() && !folder.is_dir() {
             return Err(Error::usage("the output folder is a file").at(folder));
+        }
+        if folder.exists() {
+            recover(folder)?;
         }
         if !overwrite && folder.exists() && !visible_names(folder)?.is_empty() {
             let error = Error::usage("the output folder is not empty").at(folder);

@@ -8,7 +8,7 @@
 use super::compress::{Compression, Reader, read_error};
 use super::inputs::Format;
 use super::output::FileSink;
-use super::staging::{Staging, visible_names};
+use super::staging::{Staging, recover, visible_names};
 use super::warc;
 use crate::error::{Error, Result};
 use crate::record::{Change, Piece, Removed};
@@ -115,6 +115,9 @@ pub fn restore_folder(from: &Path, to: &Path) -> Result<u64> {
     if !data.is_dir() || !sidecar.is_file() {
         let error = Error::usage("no data/ and removed.jsonl here").at(from);
         return Err(error.cure("name the --out folder of a finished run"));
+    }
+    if to.is_dir() {
+        recover(to)?;
     }
     if to.exists() && (!to.is_dir() || !visible_names(to)?.is_empty()) {
         return Err(Error::usage("the folder to restore into is not empty").at(to).cure("name a new one"));

@@ -1,29 +1,31 @@
 //! All or nothing: files are written in a partial folder inside the target and move to their names at the end.
 //!
-//! The partial folder (`.descale-partial-*`) has a name of its own for every run and a lock that the system lets go
-//! when the process ends, however it ends: the next run clears away what a killed one left, and never what a live
-//! one is writing. Everything is synced before the first move. Moves of one run are renames in one folder: a kill
-//! between them leaves whole files only.
+//! The partial folder (`.descale-partial-*`) is a lease of the process: the next run clears away what a killed one left,
+//! and never what a live one is writing. Everything is synced before the first move. Moves are renames in one file
+//! system; a list of what is moved is written first, so that whoever finds the folder after a kill between two moves
+//! can take them back: what was there before the run is there again, and the next run starts clean.
 
 use crate::error::{Error, Result};
+use crate::lease::{self, Lease};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 use walkdir::WalkDir;
 
 const PREFIX: &str = ".descale-partial-";
-/// The lock's name, in the partial folder.
-const LOCK: &str = ".lock";
 /// Where replaced files wait for their end, in the partial folder.
 const OLD: &str = ".old";
+/// The list of what is moved, in the partial folder: a folder with an empty file of each name. Without it nothing was
+/// moved yet.
+const MOVING: &str = ".moving";
+/// That list while it is not complete.
+const LISTING: &str = ".listing";
 
 /// A target folder and the partial folder inside it.
 #[derive(Debug)]
 pub(super) struct Staging {
     target: PathBuf,
-    /// Removed with all it holds when this is dropped.
-    partial: TempDir,
-    lock: File,
+    partial: Lease,
     /// Whether the target was made for this run, and goes with it if nothing is committed.
     made: bool,
     committed: bool,
@@ -37,13 +39,9 @@ impl Staging {
     pub(super) fn open(target: &Path) -> Result<Self> {
         let made = !target.exists();
         fs::create_dir_all(target).map_err(|e| Error::io("create the folder", target, e))?;
-        clear_stale(target)?;
-        let partial = tempfile::Builder::new().prefix(PREFIX).tempdir_in(target);
-        let partial = partial.map_err(|e| Error::io("create a folder in", target, e))?;
-        let path = partial.path().join(LOCK);
-        let lock = File::create(&path).map_err(|e| Error::io("create", &path, e))?;
-        lock.lock().map_err(|e| Error::io("lock", &path, e))?;
-        Ok(Self { target: target.to_path_buf(), partial, lock, made, committed: false })
+        recover(target)?;
+        let partial = Lease::new(target, PREFIX).map_err(|(path, e)| Error::io("create", path, e))?;
+        Ok(Self { target: target.to_path_buf(), partial, made, committed: false })
     }
 
     /// The folder that was asked for.
@@ -79,19 +77,40 @@ impl Staging {
         self.sync()?;
         let mut names = self.staged()?;
         names.sort_by_key(|name| name.as_os_str() == last);
-        self.set_aside(replaced)?;
-        for name in names {
-            let to = self.target.join(&name);
-            fs::rename(self.partial.path().join(&name), &to).map_err(|e| Error::io("move into place", to, e))?;
+        let moved = self.list(&names).and_then(|()| self.set_aside(replaced)).and_then(|()| self.place(&names));
+        if let Err(error) = moved {
+            take_back(self.partial.path(), &self.target)?;
+            return Err(error);
         }
         self.committed = true;
         sync_path(&self.target)
     }
 
+    /// Writes the list of what will be moved.
+    fn list(&self, names: &[OsString]) -> Result<()> {
+        let [listing, moving] = [LISTING, MOVING].map(|name| self.partial.path().join(name));
+        fs::create_dir(&listing).map_err(|e| Error::io("create the folder", &listing, e))?;
+        for name in names {
+            let path = listing.join(name);
+            File::create_new(&path).map_err(|e| Error::io("create", &path, e))?;
+        }
+        sync_path(&listing)?;
+        fs::rename(&listing, &moving).map_err(|e| Error::io("rename", &listing, e))?;
+        sync_path(self.partial.path())
+    }
+
+    fn place(&self, names: &[OsString]) -> Result<()> {
+        for name in names {
+            let to = self.target.join(name);
+            fs::rename(self.partial.path().join(name), &to).map_err(|e| Error::io("move into place", to, e))?;
+        }
+        Ok(())
+    }
+
     /// The names at the top of the partial folder, sorted.
-    fn staged(&self) -> Result<Vec<std::ffi::OsString>> {
+    fn staged(&self) -> Result<Vec<OsString>> {
         let mut names = names(self.partial.path())?;
-        names.retain(|name| name != LOCK);
+        names.retain(|name| !Lease::owns(name));
         Ok(names)
     }
 
@@ -118,8 +137,6 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // Windows does not remove a locked file.
-        let _ = self.lock.unlock();
         let _ = fs::remove_dir_all(self.partial.path());
         if self.made && !self.committed {
             // Fails where somebody else put something in, and that is right.
@@ -142,18 +159,27 @@ fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// Removes partial folders whose process is gone.
-fn clear_stale(target: &Path) -> Result<()> {
-    for name in names(target)? {
-        let folder = target.join(&name);
-        if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) || !folder.is_dir() {
-            continue;
+/// Clears away what killed processes left in a target folder; takes back what they had begun to move.
+pub(super) fn recover(target: &Path) -> Result<()> {
+    lease::clear(target, PREFIX, |partial| take_back(partial, target))
+}
+/// Undoes moves that did not come to their end; every step can be done again after a kill.
+fn take_back(partial: &Path, target: &Path) -> Result<()> {
+    let list = partial.join(MOVING);
+    let moving = if list.is_dir() { names(&list)? } else { Vec::new() };
+    let waits = |name: &OsString| partial.join(name).symlink_metadata().is_ok();
+    if !moving.iter().any(waits) {
+        return Ok(());
+    }
+    let back = |from: PathBuf, to: PathBuf| fs::rename(&from, to).map_err(|e| Error::io("move back", from, e));
+    for name in moving.iter().filter(|name| !waits(name)) {
+        if target.join(name).symlink_metadata().is_ok() {
+            back(target.join(name), partial.join(name))?;
         }
-        // Without a lock file the folder is being made or was left in its first instant: leave it.
-        let free = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if free {
-            fs::remove_dir_all(&folder).map_err(|e| Error::io("remove", &folder, e))?;
-        }
+    }
+    let old = partial.join(OLD);
+    for name in if old.is_dir() { names(&old)? } else { Vec::new() } {
+        back(old.join(&name), target.join(&name))?;
     }
     Ok(())
 }
@@ -169,4 +195,63 @@ fn sync_path(path: &Path) -> Result<()> {
         return Ok(());
     }
     File::options().write(true).open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("sync", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lies in a folder, partial folders left out: names with contents.
+    fn seen(folder: &Path) -> Vec<(OsString, String)> {
+        let names = visible_names(folder).unwrap();
+        names.into_iter().map(|n| (n.clone(), fs::read_to_string(folder.join(n)).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_kill_between_any_two_moves_is_undone_or_done() {
+        let all = ["a", "b", "z"].map(OsString::from);
+        for moves in 0..=3 {
+            for settled_before in [false, true] {
+                let root = tempfile::tempdir().unwrap();
+                let target = root.path();
+                fs::write(target.join("a"), "old").unwrap();
+                let staging = Staging::open(target).unwrap();
+                for name in ["a", "b", "z"] {
+                    fs::write(staging.partial.path().join(name), "new").unwrap();
+                }
+                staging.list(&all).unwrap();
+                staging.set_aside(&["a", "b"]).unwrap();
+                staging.place(&all[..moves]).unwrap();
+                // As after a kill: the folder is there and nobody holds its lock.
+                let partial = target.join(".descale-partial-dead");
+                copy_tree(staging.partial.path(), &partial);
+                let after: Vec<_> = seen(target);
+                drop(staging);
+                assert_eq!(seen(target), after);
+                if settled_before {
+                    // Killed again in the midst of taking back.
+                    take_back(&partial, target).unwrap();
+                }
+                recover(target).unwrap();
+                let expected: Vec<(OsString, String)> = match moves {
+                    3 => all.iter().map(|name| (name.clone(), "new".into())).collect(),
+                    _ => vec![("a".into(), "old".into())],
+                };
+                assert_eq!(seen(target), expected, "after {moves} moves");
+                assert!(!partial.exists());
+            }
+        }
+    }
+
+    fn copy_tree(from: &Path, to: &Path) {
+        for entry in WalkDir::new(from) {
+            let entry = entry.unwrap();
+            let to = to.join(entry.path().strip_prefix(from).unwrap());
+            if entry.path().is_dir() {
+                fs::create_dir(&to).unwrap();
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
 }

@@ -2,20 +2,24 @@
 //!
 //! Every job makes one [`SpillArea`] and shares it. File names are numbers handed out in order, so that no two
 //! writers meet; how many bytes were ever written is counted, because spill is the promise the user pays for in
-//! disk. The folder is removed when the area is dropped, also by an unwinding panic; only a killed process leaves
-//! it behind, recognisable by its prefix `descale-spill-`.
+//! disk. The folder is removed when the area is dropped, also by an unwinding panic; what a killed process left
+//! behind, the next one with the same parent clears away.
 
+use crate::lease::{self, Lease};
 use crate::{Error, Result};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use tempfile::TempDir;
+
+const PREFIX: &str = "descale-spill-";
 
 /// A private temporary folder for spilled postings, removed when dropped.
 #[derive(Debug)]
 pub struct SpillArea {
-    folder: TempDir,
+    /// Takes all that is in it along when dropped.
+    _folder: Lease,
+    runs: PathBuf,
     bytes_written: AtomicU64,
     files_made: AtomicU64,
 }
@@ -27,11 +31,12 @@ impl SpillArea {
     /// A resource error with the path when the parent is missing or not writable.
     pub fn new(parent: Option<&Path>) -> Result<Self> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let folder = tempfile::Builder::new()
-            .prefix("descale-spill-")
-            .tempdir_in(&parent)
-            .map_err(|e| failed("make a temporary folder in", &parent, e))?;
-        Ok(Self { folder, bytes_written: AtomicU64::new(0), files_made: AtomicU64::new(0) })
+        // A parent that cannot be read may still be written to.
+        let _ = lease::clear(&parent, PREFIX, |_| Ok(()));
+        let folder = Lease::new(&parent, PREFIX).map_err(|(path, e)| failed("make a temporary folder in", &path, e))?;
+        let runs = folder.path().join("runs");
+        std::fs::create_dir(&runs).map_err(|e| failed("create", &runs, e))?;
+        Ok(Self { _folder: folder, runs, bytes_written: AtomicU64::new(0), files_made: AtomicU64::new(0) })
     }
 
     /// How many bytes were written here so far, those of removed files included.
@@ -40,10 +45,10 @@ impl SpillArea {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    /// The folder.
+    /// The folder of the spilled files.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.runs
     }
 
     /// Creates a file under a name of its own.

@@ -15,7 +15,7 @@
 //!   caller allows each open partition. On top of it come one block of at most 64 KiB for a thread that
 //!   spills, and 40 bytes for each chunk merged. A budget under 4 KiB counts as 4 KiB.
 //! - time: linear for keys that are spread over their range; `n log n` inside one key, and of merged runs.
-//! - disk: nothing if `n s` is within the budget, else `n` encoded postings, once; again for each further round of
+//! - disk: nothing if `n s` is within the budget, else `n` encoded postings (less the bytes they share), once; again for each further round of
 //!   merging (more than 64 runs in a partition that does not fit) and for a group too long for the budget.
 //! - files: at most 65 open for each open partition, one for each spilling thread; one on disk for each run.
 //! - order: by `Ord`, whatever the threads, the order of arrival and the budget: equal postings are identical.
