@@ -78,7 +78,6 @@ fn check_share(name: &str, share: f64) -> Result<()> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Unit {
     /// Words, and single characters in scripts without spaces.
     #[default]
