@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 import warnings
 
 import pytest
@@ -78,7 +79,7 @@ def test_what_a_callback_raises_stops_the_run(made_up, tmp_path):
 
 def test_ctrl_c_stops_the_run(made_up, tmp_path):
     def interrupt(stage, done, total):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         descale.clean(made_up, tmp_path / "out", progress=interrupt)

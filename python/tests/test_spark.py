@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,8 @@ from conftest import made_up
 import descale
 
 pytest.importorskip("pyspark")
+import descale.spark  # noqa: E402
+
 ENGINE = os.environ.get("DESCALE_SPARK", "sail")
 
 
@@ -33,9 +36,10 @@ def spark():
     if ENGINE == "sail":
         server = pytest.importorskip("pysail.spark").SparkConnectServer(port=0)
         server.start(background=True)
+        os.environ["SPARK_REMOTE"] = f"sc://localhost:{server.listening_address[1]}"
         from pyspark.sql import SparkSession
 
-        session = SparkSession.builder.remote(f"sc://localhost:{server.listening_address[1]}").getOrCreate()
+        session = SparkSession.builder.getOrCreate()
     else:
         session = classic({"local": "local[2]", "cluster": "local-cluster[2,1,1024]"}[ENGINE])
     yield session
@@ -82,9 +86,6 @@ def check(spark, rows, tmp_path, partitions=None, broadcast_rows=5_000_000, **op
     assert kept == [row["n"] for row in rows if row["n"] not in dropped]
 
 
-import descale.spark  # noqa: E402
-
-
 @pytest.mark.parametrize("name", ["both", "made_up"])
 def test_the_decisions_are_those_of_one_machine(spark, corpora, tmp_path, name):
     check(spark, corpora[name], tmp_path)
@@ -110,3 +111,15 @@ def test_rows_without_text_stay(spark, tmp_path):
     rows = made_up(60)
     rows[5]["text"] = None
     check(spark, rows, tmp_path)
+
+
+def test_the_job_of_the_readme(spark, tmp_path, monkeypatch, capsys):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    job = readme.split("```python\n# job.py")[1].split("```")[0]
+    rows = made_up(200)
+    frame(spark, rows, tmp_path)
+    target = str(tmp_path / "unique.parquet")
+    monkeypatch.setattr(sys, "argv", ["job.py", str(tmp_path / "input"), target])
+    exec(compile("# job.py" + job, "job.py", "exec"), {})
+    assert spark.read.parquet(target).count() == len(rows) - len(expected(rows))
+    assert "exact" in capsys.readouterr().out
