@@ -114,7 +114,12 @@ fn is_notice(e: &Evidence) -> bool {
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     let kin = if e.documents < MANY_DOCUMENTS { 0.3 } else { 0.4 };
     // Two or three copies of an article that was copied look like this; so do sister texts, cast lists, manuals.
-    let shared = if e.documents >= 2 && e.copies <= 3 { 0.3 } else { 0.4 };
+    // What one document repeats may be most of it: three imprints in a short article.
+    let shared = match e.documents {
+        ..2 => 0.8,
+        _ if e.copies <= 3 => 0.3,
+        _ => 0.4,
+    };
     // A licence at the end of several books; two documents may be versions of one.
     let own_text = e.apart >= 0.55 && e.documents >= 3;
     let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;

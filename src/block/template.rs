@@ -29,13 +29,21 @@ pub enum Edge {
 /// copy to copy, a gram of five words shows nothing of up to four words at the border of a block. A word counts two.
 const MAX_MISSED: u32 = 8;
 
+/// A copy that begins with the last word of the paragraph before, or ends with the first of the one after, was meant to
+/// begin or end between them: texts of one language often share such a word, and the cut leaves it where it is.
+const MAX_OVERSHOT: u32 = 1;
+
 impl Edge {
     fn at_start(marks: Marks) -> Self {
-        Self::strongest(marks, [Border::ParagraphStart, Border::LineStart, Border::SentenceStart])
+        let overshot = marks.distance(Border::ParagraphEnd) <= MAX_OVERSHOT;
+        let own = Self::strongest(marks, [Border::ParagraphStart, Border::LineStart, Border::SentenceStart]);
+        if overshot { Self::Paragraph } else { own }
     }
 
     fn at_end(marks: Marks) -> Self {
-        Self::strongest(marks, [Border::ParagraphEnd, Border::LineEnd, Border::SentenceEnd])
+        let overshot = marks.distance(Border::ParagraphStart) <= MAX_OVERSHOT;
+        let own = Self::strongest(marks, [Border::ParagraphEnd, Border::LineEnd, Border::SentenceEnd]);
+        if overshot { Self::Paragraph } else { own }
     }
 
     fn strongest(marks: Marks, borders: [Border; 3]) -> Self {
@@ -88,7 +96,7 @@ const HALF: u8 = 128;
 /// A passage this close to the first or last token stands at the edge of its document.
 const MAX_FROM_EDGE: u32 = 8;
 /// A text of its own has this many tokens: a paragraph or two.
-const MIN_OWN_TEXT: u32 = 40;
+const MIN_OWN_TEXT: u32 = 36;
 
 impl Copy {
     fn is_apart(&self) -> bool {
