@@ -71,7 +71,7 @@ fn latin(c: char) -> char {
 }
 
 /// How far two sequences of letters run along each other from their starts, errors allowed: the letters used of each
-/// where the alignment score (match 1, edit -[`EDIT`]) is highest, given up once it falls [`DROP`] below that.
+/// where the alignment score (match 1, edit -2) is highest, given up once it falls 10 below that.
 ///
 /// Banded: insertions and deletions may add up to [`BAND`]. `O(length x BAND)`.
 pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8> + Clone) -> (usize, usize) {

@@ -247,7 +247,7 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
 }
 
 impl Evidence {
-    /// Whether a stretch is a copy of the block, with at least [`MIN_COPY_TENTHS`] of it there; else it is a phrase of the
+    /// Whether a stretch is a copy of the block, with at least four tenths of it there; else it is a phrase of the
     /// block that stands elsewhere.
     #[must_use]
     pub fn is_whole(&self, copy: &Copy) -> bool {

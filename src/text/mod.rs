@@ -15,8 +15,8 @@
 //! assert_eq!(plain.hashes, dressed.hashes);
 //! ```
 //!
-//! [`kernel`] finds runs of word bytes in blocks of 64 and hashes the plain ones; [`scan`] handles markup, hyphens and,
-//! through [`unicode`], the characters that cannot be folded one by one.
+//! `kernel` finds runs of word bytes in blocks of 64 and hashes the plain ones; `scan` handles markup, hyphens and,
+//! through `unicode`, the characters that cannot be folded one by one.
 
 mod kernel;
 mod scan;
