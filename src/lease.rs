@@ -3,8 +3,8 @@
 //! A run keeps what is not finished in a folder of its own: spill, output under a partial name. When the run ends or
 //! unwinds the folder goes; a killed process leaves it behind. So that the next run can tell the dead's folder from one in
 //! use, the folder holds a file locked by its owner, and the system lets go of a lock when the process ends. The lock
-//! is taken before the file gets its name: a file of that name nobody holds has no owner. A process killed
-//! before that leaves an empty folder, which is left alone.
+//! is taken before the file gets its name: a file of that name nobody holds has no owner. A folder without one was begun
+//! by a process that was killed, or is being begun: it is cleared too, and who is beginning it makes another.
 
 use crate::error::{Error, Result};
 use std::fs::{self, File};
@@ -16,6 +16,8 @@ use tempfile::TempDir;
 const LOCK: &str = ".lock";
 /// Its name before it is locked.
 const UNLOCKED: &str = ".unlocked";
+/// How often another process may clear a folder that is being begun: once for each run that starts in that moment.
+const ATTEMPTS: usize = 16;
 
 /// A folder of this process, removed with all it holds when dropped.
 #[derive(Debug)]
@@ -30,6 +32,17 @@ impl Lease {
     /// # Errors
     /// What the system says, with the path.
     pub(crate) fn new(parent: &Path, prefix: &str) -> Result<Self, (PathBuf, io::Error)> {
+        for _ in 0..ATTEMPTS {
+            match Self::begin(parent, prefix) {
+                Err((_, e)) if e.kind() == io::ErrorKind::NotFound && parent.is_dir() => {}
+                result => return result,
+            }
+        }
+        Self::begin(parent, prefix)
+    }
+
+    /// One attempt; another process that starts may take the folder for a dead one's before it is locked.
+    fn begin(parent: &Path, prefix: &str) -> Result<Self, (PathBuf, io::Error)> {
         let at = |path: &Path| {
             let path = path.to_path_buf();
             move |error| (path, error)
@@ -76,13 +89,30 @@ pub(crate) fn clear(parent: &Path, prefix: &str, settle: impl Fn(&Path) -> Resul
         }
         let folder = entry.path();
         // Held until the folder is gone: two runs that start together must not settle it twice.
-        let Ok(lock) = File::open(folder.join(LOCK)) else { continue };
+        let Ok(lock) = File::open(folder.join(LOCK)) else {
+            clear_unlocked(&folder);
+            continue;
+        };
         if lock.try_lock().is_ok() && folder.join(LOCK).exists() {
             settle(&folder)?;
             let _ = fs::remove_dir_all(&folder);
         }
     }
     Ok(())
+}
+
+/// Removes a folder that no process has locked: begun and left, or left while it was being removed.
+fn clear_unlocked(folder: &Path) {
+    let unlocked = folder.join(UNLOCKED);
+    if let Ok(lock) = File::open(&unlocked) {
+        if lock.try_lock().is_ok() && fs::remove_file(&unlocked).is_ok() {
+            let _ = fs::remove_dir(folder);
+        }
+    } else if !folder.join(LOCK).exists() {
+        // The lock is looked for after the name it has before, so it was not just renamed.
+        let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        let _ = if is_empty { fs::remove_dir(folder) } else { fs::remove_dir_all(folder) };
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +137,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        assert!(alive.path().exists() && begun.exists() && other.exists() && !dead.exists());
+        assert!(alive.path().exists() && other.exists() && !begun.exists() && !dead.exists());
         let path = alive.path().to_path_buf();
         drop(alive);
         assert!(!path.exists());
