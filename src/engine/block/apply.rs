@@ -138,13 +138,14 @@ fn sight(
     let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
     let shown = if which > 0 { "" } else { &text[bytes.range()] };
+    let most = if goes { MAX_SHOWN_BYTES } else { MAX_SHOWN_BYTES / 10 };
     Sight {
         template: number,
         which,
         left: read(unsure, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
         letters: read(goes && which == 0, span.start, span.end),
         right: read(unsure, span.end, span.end + CONTEXT_TOKENS),
-        text: shown[..shown.floor_char_boundary(MAX_SHOWN_BYTES)].to_owned(),
+        text: shown[..shown.floor_char_boundary(most)].to_owned(),
         bytes,
     }
 }

@@ -147,17 +147,23 @@ fn judged(
     Ok(templates)
 }
 
+/// A passage that stays is told of from this length on: a big corpus repeats more short phrases than it has documents.
+const MIN_TOLD_TOKENS: u32 = 32;
+
 /// The verdict on one template; none on one below the limits.
 fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
     let evidence = template::evidence(copies);
     let reason = if options.exact { Reason::EveryRepeat } else { decide(&evidence, options) };
-    if reason == Reason::BelowLimits {
+    let told = reason.strips() || evidence.tokens >= MIN_TOLD_TOKENS;
+    if reason == Reason::BelowLimits || !told {
         return None;
     }
+    // Of what stays only the representative copy is ever shown.
+    let partners = if reason.strips() { PARTNERS } else { 0 };
     let place = |c: &Copy| Place { doc: c.doc, span: c.span };
     let medoid = evidence.medoid;
     let apart = |c: &&Copy| c.doc != medoid.doc || !c.span.overlaps(medoid.span);
-    let others = copies.iter().filter(apart).map(|c| Place { doc: c.doc, span: c.passage }).take(PARTNERS);
+    let others = copies.iter().filter(apart).map(|c| Place { doc: c.doc, span: c.passage }).take(partners);
     let places = std::iter::once(medoid).chain(others).collect();
     let goes = |c: &&Copy| if options.exact { c.span.len() >= options.min_tokens } else { evidence.is_whole(c) };
     let (mut going, mut spared) = (Vec::new(), Vec::new());
