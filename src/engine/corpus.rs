@@ -120,7 +120,8 @@ impl<'a> Corpus<'a> {
             }
             current = next?;
         }
-        Ok(())
+        // A wish to stop that came while the last chunks were under way is heard before the next stage or the commit.
+        self.check_cancelled()
     }
 
     fn read_options(&self) -> ReadOptions {
