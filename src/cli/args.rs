@@ -16,7 +16,7 @@ Examples:
   descale clean corpus/ --out cleaned            near-duplicates go, then repeated blocks
   descale scan 'dump/*.jsonl.zst' --json         change nothing, say what would go
   descale dedup a.jsonl b.jsonl --out unique --threshold 0.7 --keep longest
-  descale strip pages.jsonl --out stripped --site-field host
+  descale strip pages.jsonl --out stripped --keep-copies first
   descale explain cleaned doc-17                 why was it dropped or changed?
   descale restore cleaned --to corpus-again      the input, byte for byte
 
@@ -172,7 +172,7 @@ pub(super) struct Common {
     /// The field that names a record; a record without it is called FILE:ROW
     #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
     id_field: String,
-    /// The field that groups records by site, as a host name
+    /// The field that groups records by site, as a host name; no decision uses it yet
     #[arg(long, value_name = "NAME", help_heading = "Records")]
     site_field: Option<String>,
     /// What to do with a record that cannot be read: stop, or leave it as it is and count it
@@ -231,7 +231,7 @@ struct Block {
     /// Fewest documents that carry a block that goes
     #[arg(long, value_name = "N", default_value_t = defaults().block.min_documents)]
     min_documents: u32,
-    /// Which copies stay: auto keeps the first of a copied passage that is no boilerplate
+    /// Which copies of a block that goes stay: auto keeps none, with --exact the first
     #[arg(long, value_name = "RULE", value_parser = keep_copies(), default_value_t = defaults().block.keep_copies)]
     keep_copies: KeepCopies,
     /// What stays although it repeats: quotes, code, relatives, refrains; none protects nothing
