@@ -83,6 +83,11 @@ pub(super) struct Screen {
 const DEFAULT_WIDTH: usize = 100;
 /// Least and most columns that lines are made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
+/// Columns of standard output.
+pub(super) fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(DEFAULT_WIDTH, |(_, columns)| columns.into())
+}
+
 /// Columns of a template below which the reason makes way.
 const LEAST_TEMPLATE_WIDTH: usize = 16;
 /// Most columns of a template.
