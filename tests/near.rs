@@ -103,8 +103,8 @@ proptest! {
         let texts: BTreeMap<_, _> = documents.into_iter().collect();
         for (id, (of, similarity, reason)) in &found {
             prop_assert!(!found.contains_key(of), "{id} goes because of {of}, which goes");
-            prop_assert_eq!(*similarity, jaccard(&texts[id], &texts[of]));
-            prop_assert!(*similarity >= threshold);
+            let naive = jaccard(&texts[id], &texts[of]);
+            prop_assert!(naive >= threshold && (similarity - naive).abs() < 1e-15, "{similarity} {naive}");
             prop_assert_eq!(reason == "exact", texts[id] == texts[of]);
         }
         let kept: Vec<_> = texts.keys().filter(|id| !found.contains_key(*id)).collect();
@@ -151,7 +151,12 @@ proptest! {
 #[test]
 fn documents_of_a_preferred_source_stay() {
     let words = |n: usize| (0..n).map(|i| format!("w{i}")).collect::<Vec<_>>().join(" ");
-    let file = |name: &str| numbered([words(100), words(99), words(98)]).into_iter().map(|(id, t)| (format!("{name}{id}"), t)).collect::<Vec<_>>();
+    let file = |name: &str| {
+        numbered([words(100), words(99), words(98)])
+            .into_iter()
+            .map(|(id, t)| (format!("{name}{id}"), t))
+            .collect::<Vec<_>>()
+    };
     let (crawl, wiki, books) = (file("crawl-"), file("wiki-"), file("books-"));
     let files: [(&str, &[_]); 3] = [("crawl.jsonl", &crawl), ("good/books.jsonl", &books), ("good/wiki.jsonl", &wiki)];
     let kept = |prefer: &[&str], keep: Keep| {
@@ -181,11 +186,22 @@ fn short_empty_and_long_documents_and_scripts_without_spaces() {
     let thai = "สวัสดีครับผมชื่อสมชายและผมอาศัยอยู่ในกรุงเทพมหานครประเทศไทยมาหลายปีแล้ว";
     let chinese = "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。";
     let texts = [
-        ("", false), ("", false), ("...", false),
-        ("two words", false), ("Two, words!", true), ("two other", false), ("one", false), ("ONE", true),
-        (thai, false), (&thai.replace("หลาย", "สอง"), true),
-        (chinese, false), (&chinese.replace('精', "情"), true), (&chinese.chars().rev().collect::<String>(), false),
-        (&long(0), false), (&long(2_000), true), (&long(300_000), false),
+        ("", false),
+        ("", false),
+        ("...", false),
+        ("two words", false),
+        ("Two, words!", true),
+        ("two other", false),
+        ("one", false),
+        ("ONE", true),
+        (thai, false),
+        (&thai.replacen('ส', "ศ", 1), true),
+        (chinese, false),
+        (&chinese.replacen('人', "情", 1), true),
+        (&chinese.chars().rev().collect::<String>(), false),
+        (&long(0), false),
+        (&long(2_000), true),
+        (&long(300_000), false),
     ];
     let documents = numbered(texts.iter().map(|(text, _)| (*text).to_owned()));
     let dropped = one_file(&dedup(), &documents).ids();

@@ -157,7 +157,7 @@ fn near_summary(near: &Near, decided: &Decided, clusters: u64) -> NearSummary {
         expected_misses: verdicts()
             .filter(|v| v.reason == Some(Reason::Near))
             .map(|v| bands.misses_per_find(v.similarity))
-            .sum(),
+            .fold(0.0, |sum, misses| sum + misses),
     }
 }
 

@@ -55,7 +55,7 @@ impl Page {
         if let Some(line) = before.lines().rfind(|line| !line.trim().is_empty()) {
             self.push("    ", &last_columns(line, room));
         }
-        let lines: Vec<String> = cut.trim_end().lines().flat_map(|line| wrapped_or_empty(line, room)).collect();
+        let lines: Vec<String> = cut.trim().lines().flat_map(|line| wrapped_or_empty(line, room)).collect();
         self.block("  - ", &lines);
         if let Some(line) = after.lines().find(|line| !line.trim().is_empty()) {
             self.push("    ", wrapped(line, room).first().map_or("", String::as_str));
@@ -113,9 +113,16 @@ fn wrapped_or_empty(line: &str, room: usize) -> Vec<String> {
 
 /// The end of a line, with a sign where something is missing.
 fn last_columns(line: &str, room: usize) -> String {
-    let lines = wrapped(line, room - 1);
-    let last = lines.last().map_or("", String::as_str);
-    if lines.len() > 1 { format!("…{last}") } else { last.into() }
+    let seen = line.trim().chars().filter(|&c| !commands(c));
+    let line: String = seen.map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width < room
+    };
+    let end: String = line.chars().rev().take_while(fits).collect();
+    let end: String = end.chars().rev().collect();
+    if end.len() < line.len() { format!("…{end}") } else { end }
 }
 
 #[cfg(test)]

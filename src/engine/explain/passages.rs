@@ -87,11 +87,9 @@ fn share(page: &mut Page, first: &str, second: &str, width: usize) {
         return;
     }
     page.gap();
-    page.line(&format!(
-        "Shared: {} passages, {} words",
-        passages.len(),
-        passages.iter().map(|p| p.tokens).sum::<usize>()
-    ));
+    let tokens: usize = passages.iter().map(|p| p.tokens).sum();
+    let count = if passages.len() == 1 { "1 passage".into() } else { format!("{} passages", passages.len()) };
+    page.line(&format!("Shared: {count}, {tokens} words"));
     let mut longest: Vec<usize> = passages.iter().map(|p| p.tokens).collect();
     longest.sort_unstable_by(|a, b| b.cmp(a));
     let least = longest[MOST_SHARED.min(longest.len()) - 1];
@@ -130,7 +128,8 @@ fn differ(page: &mut Page, first: &str, second: &str) {
     if hunks.is_empty() {
         return page.line("Word by word the same");
     }
-    page.line(&format!("Different: - only in the first, + only in the second, {} places", hunks.len()));
+    let places = if hunks.len() == 1 { "1 place".into() } else { format!("{} places", hunks.len()) };
+    page.line(&format!("Different in {places}: - only in the first, + only in the second"));
     for hunk in hunks.iter().take(MOST_HUNKS) {
         if hunk.skipped > 0 {
             page.line(&format!("    [{} words alike]", hunk.skipped));
