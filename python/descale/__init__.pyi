@@ -60,7 +60,7 @@ class RunOptions(TypedDict, total=False):
     id_field: str
     """The field or column that names a record; default "id"."""
     site_field: str | None
-    """The field or column that groups records by site."""
+    """The field or column that says which site a record is from; default "url", of which the host counts; "" for none."""
     threads: int
     """Worker threads; 0 = one per core."""
     memory: int | str

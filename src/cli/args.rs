@@ -172,9 +172,10 @@ pub(super) struct Common {
     /// The field that names a record; a record without it is called FILE:ROW
     #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
     id_field: String,
-    /// The field that groups records by site, as a host name; no decision uses it yet
-    #[arg(long, value_name = "NAME", help_heading = "Records")]
-    site_field: Option<String>,
+    /// The field that says which site a record is from: of a URL the host counts; '' for no sites. Archives have the
+    /// host of their target URI, text files their folder
+    #[arg(long, value_name = "NAME", default_value_t = defaults().site_field.unwrap_or_default(), help_heading = "Records")]
+    site_field: String,
     /// What to do with a record that cannot be read: stop, or leave it as it is and count it
     #[arg(long, value_name = "ACTION", value_parser = on_bad_record(), default_value_t = defaults().on_bad_record, help_heading = "Records")]
     on_bad_record: OnBadRecord,
@@ -269,7 +270,7 @@ impl Common {
             out: self.out.clone(),
             text_field: self.text_field.clone(),
             id_field: self.id_field.clone(),
-            site_field: self.site_field.clone(),
+            site_field: Some(self.site_field.clone()),
             threads: self.threads.unwrap_or(default.threads),
             memory_bytes: self.memory.unwrap_or(default.memory_bytes),
             temp_dir: self.temp_dir.clone(),

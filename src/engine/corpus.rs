@@ -33,7 +33,7 @@ impl<'a> Corpus<'a> {
         let fields = Fields {
             text: options.text_field.clone(),
             id: Some(options.id_field.clone()),
-            site: options.site_field.clone(),
+            site: options.site_field.clone().filter(|name| !name.is_empty()),
             rank: match &options.near.keep {
                 Keep::Highest(field) => Some(field.clone()),
                 _ => None,

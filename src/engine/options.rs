@@ -31,7 +31,8 @@ pub struct Options {
     pub text_field: String,
     /// The field that names a record; a record without it is called `file:row`.
     pub id_field: String,
-    /// The field whose value groups records by site (a host, a source), where there is one.
+    /// The field that says which site a record is from: of a URL the host counts, else the value as it is. A record
+    /// may lack it. Archives have the host of the target URI instead, text files their folder. `None` or empty: no sites.
     pub site_field: Option<String>,
     /// Worker threads; 0 = one per core. Does not change the result.
     pub threads: usize,
@@ -60,7 +61,7 @@ impl Default for Options {
             out: None,
             text_field: "text".into(),
             id_field: "id".into(),
-            site_field: None,
+            site_field: Some("url".into()),
             threads: 0,
             memory_bytes: default_memory_bytes(),
             temp_dir: None,

@@ -54,6 +54,8 @@ fn a_record_says_where_it_is_from() {
         assert_eq!((record.rank, record.text), (Some(0.5), "keep-drop!"));
         assert_eq!(&record.raw[record.value.clone()], record.text.as_bytes());
     });
+    let siteless = Fields { site: None, ..Fields::default() };
+    first_record("a.warc", RECORD, &siteless, |record| assert_eq!(record.site, None));
 }
 
 fn members(mut gzip: &[u8]) -> Vec<Vec<u8>> {
