@@ -8,6 +8,7 @@ mod block;
 mod census;
 mod corpus;
 mod explain;
+mod landing;
 mod near;
 pub mod options;
 pub mod progress;
@@ -21,11 +22,12 @@ pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::io::{OutDir, Rows, restore_folder};
+use crate::io::{Rows, restore_folder};
 use crate::near::Near;
 use crate::{Error, Result};
 use census::Census;
 use corpus::Corpus;
+use landing::Landing;
 use rewrite::{Decided, Totals};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,16 +75,16 @@ fn conduct(
     let began = Instant::now();
     let corpus = Corpus::open(options, progress, table)?;
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
-    let out = match &options.out {
-        Some(out) if !options.dry_run => Some(OutDir::create(out, &corpus.inputs, options.overwrite)?),
-        _ => None,
-    };
+    let landing = Landing::open(&corpus)?;
+    let out = landing.out();
     let decided = decide(&corpus, near.as_ref())?;
-    let totals = rewrite::plan(&corpus, &decided, out.as_ref())?;
-    let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref())?;
-    let clusters = rewrite::clusters(&decided, out.as_ref())?;
-    if let Some(out) = out.as_ref().filter(|_| writes_records) {
+    let totals = rewrite::plan(&corpus, &decided, out)?;
+    let (found, stripped) = rewrite::blocks(&corpus, &decided, out)?;
+    let clusters = rewrite::clusters(&decided, out)?;
+    if let Some(out) = out.filter(|_| writes_records) {
         rewrite::records(&corpus, &decided, out)?;
+    } else if writes_records && options.streams() {
+        rewrite::stream(&corpus, &decided, &mut std::io::stdout())?;
     }
     let mut summary = Summary {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -102,8 +104,8 @@ fn conduct(
         let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::resource(e.to_string()))?;
         file.write(&json)?;
         file.finish()?;
-        out.commit()?;
     }
+    landing.commit()?;
     Ok(summary)
 }
 
@@ -187,5 +189,6 @@ fn resources(corpus: &Corpus<'_>, began: Instant, text_bytes: u64) -> Resources 
 /// When `dir` is incomplete or was changed, or `out` cannot be written.
 pub fn restore(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<u64> {
     progress.stage("restore", 0);
-    restore_folder(dir, out)
+    let summary = dir.join("summary.json").is_file().then(|| explain::summary(dir)).transpose()?;
+    restore_folder(dir, out, summary.and_then(|summary| summary.options.format))
 }

@@ -2,16 +2,20 @@
 //!
 //! Patterns are taken in the order given; what a folder or a glob holds is sorted by path, so the document numbers
 //! never depend on the file system. Folders are walked through links (a loop is cut), hidden names are left out, and
-//! so is what has no known extension: counted, never silently read. A file reached twice is read once.
+//! so is what has no known extension: counted, never silently read. A file reached twice is read once. Where the user
+//! says what nameless files hold, those that were named, or matched by a glob, are read as that.
 //!
 //! Output names are the names the files came with: below the folder given, or the plain file name. If two would be
-//! the same, all files take their path below the folder that holds them all.
+//! the same, all files take their path below the folder that holds them all; copies of what lies elsewhere count as
+//! lying where they came from (`/s3/bucket/key`, `/-/stdin.jsonl`).
 
 use super::chunk::{Chunks, ReadOptions, Source};
+use super::cloud::{self, Place};
 use super::compress::Compression;
 use super::rows::{Rows, Table, TableSource};
-use super::stdin::{Spooled, StandardInput, spool};
+use super::spool::{self, Nameless, Spooled};
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
@@ -19,7 +23,6 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
 /// The names that are read, for messages.
@@ -28,6 +31,7 @@ const KNOWN: &str =
 
 /// What the rows of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A JSON object a line.
@@ -38,18 +42,22 @@ pub enum Format {
     /// Apache Parquet: rows of columns, read as JSON lines; a row whose text is null counts as blank.
     Parquet,
     /// Web archives and the texts taken from them: WARC, WET. Records that are no text count as blank rows.
+    #[serde(alias = "wet")]
     Warc,
 }
 
 impl Format {
-    /// The format that a user calls so: `jsonl`, `text`, `parquet` or `warc`.
+    /// What users call the formats.
+    pub const NAMES: [&str; 5] = ["jsonl", "text", "parquet", "warc", "wet"];
+
+    /// The format that a user calls so, one of [`Format::NAMES`].
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "jsonl" => Some(Self::JsonLines),
             "text" => Some(Self::Text),
             "parquet" => Some(Self::Parquet),
-            "warc" => Some(Self::Warc),
+            "warc" | "wet" => Some(Self::Warc),
             _ => None,
         }
     }
@@ -78,6 +86,17 @@ impl Format {
         };
         Some((format, compression))
     }
+
+    /// The format and compression of a file of this format whose name does not say it.
+    ///
+    /// # Errors
+    /// `Resource` where it cannot be read.
+    pub(super) fn of_nameless(self, path: &Path) -> Result<(Self, Compression)> {
+        Ok(match (self, spool::compression(path)?) {
+            (Self::Parquet, _) | (Self::Warc, Compression::Zstd) => (self, Compression::None),
+            stored => stored,
+        })
+    }
 }
 
 /// One file to read.
@@ -98,8 +117,8 @@ pub struct InputFile {
     pub(crate) modified: Option<SystemTime>,
     /// The rows, where the input is a table in memory and no file.
     pub(crate) table: Option<Table>,
-    /// Where standard input is kept; it lies there as long as anybody has the file.
-    pub(crate) spool: Option<Arc<TempDir>>,
+    /// Where the copy is kept that this file is; it lies there as long as anybody has the file.
+    pub(crate) copy: Option<Arc<Lease>>,
 }
 
 impl InputFile {
@@ -135,26 +154,28 @@ impl Inputs {
     /// `Usage` where a pattern matches nothing readable, an explicit file has no known extension, or output names
     /// collide; `Resource` where a folder cannot be read.
     pub fn resolve(patterns: &[String]) -> Result<Self> {
-        Self::resolve_with(patterns, &StandardInput::default())
+        Self::resolve_with(patterns, &Nameless::default())
     }
 
-    /// [`resolve`](Self::resolve) where `-` is standard input, which is copied to a temporary file.
+    /// [`resolve`](Self::resolve) where `-` is standard input and files may have names that say nothing. Standard input
+    /// and what lies in an object store is copied to temporary files.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve), and `Resource` where the copy fails.
-    pub fn resolve_with(patterns: &[String], standard: &StandardInput<'_>) -> Result<Self> {
+    /// As [`resolve`](Self::resolve), and `Resource` where a copy fails.
+    pub fn resolve_with(patterns: &[String], nameless: &Nameless<'_>) -> Result<Self> {
         if patterns.is_empty() {
             return Err(Error::usage("no input given").cure(format!("name files, folders or globs of {KNOWN}")));
         }
-        let mut search = Search::default();
+        let mut search = Search::new(*nameless);
         for pattern in patterns {
             match pattern.as_str() {
-                "-" => search.standard(standard)?,
+                "-" => search.standard()?,
+                url if cloud::is_url(url) => search.remote(url)?,
                 pattern => search.pattern(pattern)?,
             }
         }
         let Search { mut found, folders, skipped, repeated, .. } = search;
-        name_apart(&mut found)?;
+        name_apart(&mut found, nameless.format)?;
         let files = found.into_iter().enumerate().map(|(i, f)| f.open(i)).collect::<Result<_>>()?;
         Ok(Self { files, folders, skipped_files: skipped, repeated_files: repeated })
     }
@@ -171,7 +192,7 @@ impl Inputs {
             compression: Compression::None,
             bytes,
             modified: None,
-            spool: None,
+            copy: None,
             table: Some(Table(rows)),
         };
         Self { files: vec![Arc::new(file)], folders: Vec::new(), skipped_files: 0, repeated_files: 0 }
@@ -224,29 +245,36 @@ struct Found {
     name: String,
     format: Format,
     compression: Compression,
-    spool: Option<Arc<TempDir>>,
+    copy: Option<Arc<Lease>>,
 }
 
 impl Found {
     fn open(self, index: usize) -> Result<Arc<InputFile>> {
         let meta = self.path.metadata().map_err(|e| Error::io("read", &self.path, e))?;
         let index = u32::try_from(index).map_err(|_| Error::usage("more than 4 billion input files"))?;
-        let Self { path, name, format, compression, spool, .. } = self;
+        let Self { path, name, format, compression, copy, .. } = self;
         let (bytes, modified) = (meta.len(), meta.modified().ok());
-        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool, table: None }))
+        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, copy, table: None }))
     }
 }
 
-#[derive(Default)]
-struct Search {
+struct Search<'n> {
+    nameless: Nameless<'n>,
+    copies: Option<Arc<Lease>>,
     found: Vec<Found>,
+    /// Where files lie, or came from: all differ.
     seen: HashSet<PathBuf>,
     folders: Vec<PathBuf>,
     skipped: u64,
     repeated: u64,
 }
 
-impl Search {
+impl<'n> Search<'n> {
+    fn new(nameless: Nameless<'n>) -> Self {
+        let (found, seen, folders) = (Vec::new(), HashSet::new(), Vec::new());
+        Self { nameless, copies: None, found, seen, folders, skipped: 0, repeated: 0 }
+    }
+
     fn pattern(&mut self, pattern: &str) -> Result<()> {
         let path = Path::new(pattern);
         let before = (self.found.len(), self.repeated);
@@ -267,17 +295,49 @@ impl Search {
     }
 
     /// Standard input; a second `-` is the same again.
-    fn standard(&mut self, standard: &StandardInput<'_>) -> Result<()> {
-        if self.found.iter().any(|file| file.spool.is_some()) {
+    fn standard(&mut self) -> Result<()> {
+        let stream = Path::new("/-");
+        if self.seen.iter().any(|origin| origin.starts_with(stream)) {
             self.repeated += 1;
             return Ok(());
         }
-        let Spooled { path, name, folder } = spool(std::io::stdin().lock(), standard)?;
-        self.add(&path, Path::new(&name))?;
-        if let Some(file) = self.found.last_mut() {
-            file.spool = Some(folder);
+        let copies = self.copies()?;
+        let Spooled { path, name } = spool::spool(std::io::stdin().lock(), &self.nameless, &copies)?;
+        let stored = Format::of(&name).expect("the name was made from a format");
+        let canonical = stream.join(&name);
+        self.push(Found { path, canonical, name, format: stored.0, compression: stored.1, copy: Some(copies) });
+        Ok(())
+    }
+
+    /// What lies at a URL: a file, all below a folder, or what a glob matches.
+    fn remote(&mut self, url: &str) -> Result<()> {
+        let place = Place::open(url)?;
+        let before = (self.found.len(), self.repeated);
+        let (mut objects, chosen) = place.objects()?;
+        let assumed = self.nameless.format.filter(|_| chosen);
+        let listed = objects.len();
+        objects.retain(|object| Format::of(&object.name).is_some() || assumed.is_some());
+        self.skipped += (listed - objects.len()) as u64;
+        let (new, again): (Vec<_>, Vec<_>) = objects.into_iter().partition(|o| !self.seen.contains(&o.origin));
+        self.repeated += again.len() as u64;
+        let copies = self.copies()?;
+        for (object, path) in place.fetch(new, copies.path(), &self.nameless)? {
+            let told = Format::of(&object.name).map(Ok).or_else(|| assumed.map(|format| format.of_nameless(&path)));
+            let (format, compression) = told.expect("the others were left out")?;
+            let (canonical, name) = (object.origin, object.name);
+            self.push(Found { path, canonical, name, format, compression, copy: Some(Arc::clone(&copies)) });
+        }
+        if (self.found.len(), self.repeated) == before {
+            return Err(Error::usage("nothing to read here").at(url).cure(format!("looked for {KNOWN}")));
         }
         Ok(())
+    }
+
+    /// The folder for copies.
+    fn copies(&mut self) -> Result<Arc<Lease>> {
+        let copies = self.copies.take().map_or_else(|| spool::folder(&self.nameless), Ok)?;
+        self.copies = Some(Arc::clone(&copies));
+        Ok(copies)
     }
 
     /// A file named by the user.
@@ -287,10 +347,11 @@ impl Search {
             return Err(error.cure("save it to a file first"));
         }
         let name = Path::new(path.file_name().unwrap_or(OsStr::new("")));
-        if self.add(path, name)? {
+        if self.add_chosen(path, name)? {
             return Ok(());
         }
-        Err(Error::usage("unknown file extension").at(path).cure(format!("known are {KNOWN}")))
+        let cure = format!("known are {KNOWN}; say what the file holds with --format");
+        Err(Error::usage("unknown file extension").at(path).cure(cure))
     }
 
     /// A folder, with all that lies in it.
@@ -325,23 +386,38 @@ impl Search {
                 self.folder(entry.path())?;
                 entries.skip_current_dir();
             } else if entry.file_type().is_file() {
-                self.skipped += u64::from(!self.add(entry.path(), Path::new(entry.file_name()))?);
+                self.skipped += u64::from(!self.add_chosen(entry.path(), Path::new(entry.file_name()))?);
             }
         }
         Ok(())
     }
 
-    /// Adds a file under a name; false where its extension is unknown.
+    /// Adds a file of a folder under a name; false where its extension is unknown.
     fn add(&mut self, path: &Path, name: &Path) -> Result<bool> {
         let name = slashed(name, path)?;
         let Some((format, compression)) = Format::of(&name) else { return Ok(false) };
         let canonical = canonical(path)?;
-        if self.seen.insert(canonical.clone()) {
-            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression, spool: None });
+        self.push(Found { path: path.to_path_buf(), canonical, name, format, compression, copy: None });
+        Ok(true)
+    }
+
+    /// Adds a file that the user chose; false where its extension is unknown and nothing is assumed of such files.
+    fn add_chosen(&mut self, path: &Path, name: &Path) -> Result<bool> {
+        let (Some(assumed), None) = (self.nameless.format, Format::of(&slashed(name, path)?)) else {
+            return self.add(path, name);
+        };
+        let (format, compression) = assumed.of_nameless(path)?;
+        let (canonical, name) = (canonical(path)?, slashed(name, path)?);
+        self.push(Found { path: path.to_path_buf(), canonical, name, format, compression, copy: None });
+        Ok(true)
+    }
+
+    fn push(&mut self, file: Found) {
+        if self.seen.insert(file.canonical.clone()) {
+            self.found.push(file);
         } else {
             self.repeated += 1;
         }
-        Ok(true)
     }
 }
 
@@ -376,7 +452,7 @@ fn split_glob(pattern: &str) -> (PathBuf, String) {
     }
 }
 
-fn matcher(glob: &str) -> Result<GlobMatcher> {
+pub(super) fn matcher(glob: &str) -> Result<GlobMatcher> {
     let built = GlobBuilder::new(glob.trim_end_matches('/')).literal_separator(true).build();
     built.map(|g| g.compile_matcher()).map_err(|e| Error::usage(format!("cannot read the glob: {e}")))
 }
@@ -397,7 +473,7 @@ fn slashed(name: &Path, path: &Path) -> Result<String> {
 }
 
 /// Gives all files their path below the folder that holds them all, if any two names collide.
-fn name_apart(found: &mut [Found]) -> Result<()> {
+fn name_apart(found: &mut [Found], assumed: Option<Format>) -> Result<()> {
     if collision(found).is_none() {
         return Ok(());
     }
@@ -407,8 +483,9 @@ fn name_apart(found: &mut [Found]) -> Result<()> {
         let below = file.canonical.strip_prefix(&common).unwrap_or(&file.canonical);
         file.name = slashed(below, &file.path)?;
     }
-    let known = |f: &Found| Format::of(&f.name) == Some((f.format, f.compression));
-    let clash = collision(found).or_else(|| found.iter().position(|f| !known(f)));
+    let told =
+        |f: &Found| Format::of(&f.name).map_or(assumed == Some(f.format), |told| told == (f.format, f.compression));
+    let clash = collision(found).or_else(|| found.iter().position(|f| f.name.is_empty() || !told(f)));
     clash.map_or(Ok(()), |i| {
         let error = Error::usage("two input files would have the same output name").at(&found[i].path);
         Err(error.cure("give their common folder as the input, or run once for each"))

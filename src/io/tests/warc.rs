@@ -98,7 +98,7 @@ fn a_record_is_a_gzip_member() {
         assert_eq!(written.len(), 2);
         assert_eq!(written[0], RECORD);
         let back = out.with_extension("back");
-        restore_folder(&out, &back).unwrap();
+        restore_folder(&out, &back, None).unwrap();
         assert_eq!(members(&fs::read(back.join("a.warc.gz")).unwrap()), [RECORD; 3]);
     }
 }
