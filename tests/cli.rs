@@ -3,6 +3,7 @@
 //! The README is run in a folder of its own, in order, with the fixtures beside it; `cargo run --release --` stands for
 //! the binary this test was built with, so that the first thing a reader types is tested too.
 
+use crate::binary;
 use std::fs;
 use std::path::Path;
 
@@ -27,10 +28,6 @@ fn every_command_of_the_readme_works() {
         .register_bin("diff", system("diff"))
         .register_bin("ls", system("ls"))
         .case(copy);
-}
-
-fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_descale"))
 }
 
 fn copy_folder(from: &Path, to: &Path) {
