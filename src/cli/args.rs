@@ -21,9 +21,10 @@ Examples:
   descale explain cleaned doc-17                 why was it dropped or changed?
   descale restore cleaned --to corpus-again      the input, byte for byte
 
-Exit codes: 0 done, 1 a --fail-if condition held, 2 wrong usage or bad input, 3 the machine failed (disk, memory,
-network), 130 and 143 stopped by SIGINT and SIGTERM. Results go to standard output, progress and messages to
-standard error, in colours when that is a terminal and NO_COLOR is not set.";
+Exit codes: 0 done, 1 a --fail-if condition held, 2 wrong usage or bad input,
+3 the machine failed (disk, memory, network), 130 and 143 stopped by SIGINT and SIGTERM.
+Results go to standard output, progress and messages to standard error, in colours
+when that is a terminal and NO_COLOR is not set.";
 
 const CLEAN_EXAMPLES: &str = "\
 Examples:
