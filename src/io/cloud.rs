@@ -33,6 +33,7 @@ pub fn is_url(text: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     /// Its key in the store.
+    #[cfg_attr(not(feature = "cloud"), expect(dead_code, reason = "a build without stores asks none for objects"))]
     pub(super) key: String,
     /// Its output name: below the folder that was asked for, or the last part of the key.
     pub(super) name: String,

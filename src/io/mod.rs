@@ -34,6 +34,7 @@ mod parse;
 mod restore;
 mod rewrite;
 mod rows;
+mod search;
 mod site;
 mod spool;
 mod staging;

@@ -3,7 +3,7 @@
 //! The rest of the house is not asynchronous: each call runs a small event loop of its own thread until it is done.
 
 use super::cloud::Object;
-use super::inputs::matcher;
+use super::search::matcher;
 use super::spool::Nameless;
 use crate::error::{Error, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -17,14 +17,16 @@ use tokio::runtime::Runtime;
 use url::Url;
 use walkdir::WalkDir;
 
-/// Objects that are on their way at once.
-const TRANSFERS: usize = 8;
+/// Objects that come at once; each holds what a read of the network gives.
+const FETCHES: usize = 16;
+/// Objects that go at once; each holds its parts that are on their way and one more: 96 MiB together.
+const UPLOADS: usize = 4;
 /// Bytes of a part of an upload, at least; stores want 5 MiB.
 const PART_BYTES: u64 = 8 << 20;
 /// Parts of an upload at most; S3 takes 10,000.
 const PARTS_MAX: u64 = 9_000;
 /// Parts of one object on their way at once.
-const PARTS_AT_ONCE: usize = 4;
+const PARTS_AT_ONCE: usize = 2;
 
 /// An object, a folder or a glob in a store; a file on a web server.
 pub(super) struct Place {
@@ -125,7 +127,7 @@ impl Place {
             self.fetch_one(&object, &path, nameless).await?;
             Ok::<_, Error>((object, path))
         });
-        self.runtime.block_on(stream::iter(copies).buffered(TRANSFERS).try_collect())
+        self.runtime.block_on(stream::iter(copies).buffered(FETCHES).try_collect())
     }
 
     async fn fetch_one(&self, object: &Object, path: &Path, nameless: &Nameless<'_>) -> Result<()> {
@@ -163,7 +165,7 @@ impl Place {
                 self.store.delete(&self.parsed(key)?).await.map_err(|e| self.failed(&e))?;
             }
             let uploads = files.iter().map(|(path, key)| self.upload(path, key));
-            stream::iter(uploads).buffer_unordered(TRANSFERS).try_collect::<Vec<()>>().await?;
+            stream::iter(uploads).buffer_unordered(UPLOADS).try_collect::<Vec<()>>().await?;
             for (path, key) in &ends {
                 self.upload(path, key).await?;
             }
