@@ -66,10 +66,13 @@ fn timed(step: &dyn Fn()) -> Duration {
 
 /// Records with at least so many bytes of text.
 fn records(bytes: usize) -> Vec<Made> {
-    let mut left = bytes;
-    stream(Recipe::default())
-        .take_while(|made| std::mem::replace(&mut left, left.saturating_sub(made.text.len())) > 0)
-        .collect()
+    let mut made = 0;
+    let enough = |record: &Made| {
+        let goes_on = made < bytes;
+        made += record.text.len();
+        goes_on
+    };
+    stream(Recipe::default()).take_while(enough).collect()
 }
 
 fn wet(made: &Made) -> Vec<u8> {
