@@ -19,8 +19,9 @@ pub struct Fields {
     pub text: String,
     /// The field that names the record in the plan: a string or a number; a record may lack it.
     pub id: Option<String>,
-    /// The field that groups records (host, source): a string or a number; a record may lack it. Of a value that is
-    /// an absolute URL the host is taken. With text files the group is their folder.
+    /// The field that says which site a record is from (host, source): a string or a number; a record may lack it. Of a
+    /// value that is an absolute URL the host is taken. Archives have the host of the target URI instead, text files
+    /// their folder. `None`: no record has a site, and nothing is looked for.
     pub site: Option<String>,
     /// The field whose number says which of several records is worth most; a record may lack it.
     pub rank: Option<String>,
@@ -28,7 +29,7 @@ pub struct Fields {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { text: "text".into(), id: Some("id".into()), site: None, rank: None }
+        Self { text: "text".into(), id: Some("id".into()), site: Some("url".into()), rank: None }
     }
 }
 
@@ -43,7 +44,7 @@ pub struct RecordView<'a> {
     pub doc: u32,
     /// Its name, where it has one; a text file is named by its output name.
     pub id: Option<&'a str>,
-    /// Its group, where it has one.
+    /// The site it is from, where it has one.
     pub site: Option<&'a str>,
     /// Its rank: a finite number, where it has one.
     pub rank: Option<f64>,

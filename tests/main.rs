@@ -1,5 +1,6 @@
 //! Everything that is tested from outside, in one binary: a module per promise.
 //!
+//! - `borders`: formats, pipes, options from a file, the first walk of a new user.
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
 //! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
@@ -8,6 +9,7 @@
 //! - `near`: who goes because of whom: exact similarities, any order, any threshold, preferred sources, site chrome.
 //! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
 //! - `steady`: same input and options, same bytes, whatever the threads, the memory and the files.
+//! - `stores`: object stores and web servers; the S3 server is got by `tests/servers.sh`.
 //! - `tidy`: who may name whom in `src`, and other rules of the house.
 //!
 //! Run all with `cargo test`, one module with `cargo test --test main cases`. After a wanted change of what the command
@@ -15,6 +17,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures must fail")]
 
+mod borders;
 mod cases;
 mod cli;
 #[path = "../benches/corpus/mod.rs"]
@@ -31,4 +34,10 @@ mod near;
 mod oracle;
 mod report;
 mod steady;
+mod stores;
 mod tidy;
+
+/// The command that is tested.
+fn binary() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_BIN_EXE_descale"))
+}

@@ -1,6 +1,7 @@
 //! The report: hostile text stays text, nothing breaks, and large results open.
 //!
-//! The page is opened in Chromium where there is one (Debian package `chromium`); without it those tests say so and pass.
+//! The page is opened in Chromium where there is one (Debian package `chromium`); without it those tests say so and pass,
+//! unless `DESCALE_BROWSER` is set.
 //! `KEEP_REPORTS=DIR cargo test --test main report` leaves the pages in a folder to look at.
 
 #[expect(clippy::cast_possible_truncation, reason = "the made-up numbers are small")]
@@ -134,6 +135,10 @@ impl Browser {
         let works = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
         let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(works);
         if found.is_none() {
+            assert!(
+                std::env::var_os("DESCALE_BROWSER").is_none(),
+                "there is no Chromium here (Debian package chromium)"
+            );
             eprintln!("skipped: there is no Chromium here (Debian package chromium)");
         }
         found.map(Self)

@@ -62,15 +62,21 @@ class RunOptions(TypedDict, total=False):
     id_field: str
     """The field or column that names a record; default "id"."""
     site_field: str | None
-    """The field or column that groups records by site."""
+    """The field or column that says which site a record is from; default "url", of which the host counts; "" for none."""
     threads: int
     """Worker threads; 0 = one per core."""
     memory: int | str
     """Bytes to stay within, or as in "2G"; the rest is spilled."""
     temp_dir: _Path | None
     """Where to spill."""
-    on_bad_record: Literal["stop", "skip"]
-    """What to do with a record that cannot be read."""
+    format: Literal["jsonl", "text", "parquet", "warc"] | None
+    """What files hold that are named, or matched by a glob, and whose names do not say it."""
+    on_bad_record: Literal["stop", "skip", "replace"]
+    """What to do with a record that cannot be read; "replace" reads broken UTF-8 all the same."""
+    max_record: int | str
+    """Bytes of the longest record that is read, or as in "256M"."""
+    max_expansion: int
+    """How many times its size a file may be when decompressed."""
     overwrite: bool
     """Replace results that are already there."""
 

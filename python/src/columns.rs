@@ -179,6 +179,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) text: &'a str,
     /// May be missing.
     pub(crate) id: &'a str,
+    /// May be missing.
     pub(crate) site: Option<&'a str>,
     pub(crate) rank: Option<&'a str>,
 }
@@ -187,7 +188,7 @@ impl Corpus {
     pub(crate) fn new(table: &Table, fields: &Fields<'_>) -> PyResult<Self> {
         let text = table.place(fields.text)?;
         let id = table.schema.index_of(fields.id).ok();
-        let site = fields.site.map(|name| table.place(name)).transpose()?;
+        let site = fields.site.and_then(|name| table.schema.index_of(name).ok());
         let rank = fields.rank.map(|name| table.place(name)).transpose()?;
         let (mut parts, mut count) = (Vec::with_capacity(table.batches.len()), 0);
         for batch in table.batches.iter().filter(|batch| batch.num_rows() > 0) {

@@ -6,6 +6,7 @@
 use super::fail_if::Condition;
 use crate::block::{KeepCopies, Options as BlockOptions, Protect};
 use crate::engine::{Mode, OnBadRecord, Options};
+use crate::io::Format;
 use crate::near::{Keep, Options as NearOptions, Unit};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -20,14 +21,19 @@ Examples:
   descale explain cleaned doc-17                 why was it dropped or changed?
   descale restore cleaned --to corpus-again      the input, byte for byte
 
-Exit codes: 0 done, 1 a --fail-if condition held, 2 wrong usage or bad input, 3 the machine failed (disk, memory).
-Results go to standard output, progress and messages to standard error.";
+Exit codes: 0 done, 1 a --fail-if condition held, 2 wrong usage or bad input,
+3 the machine failed (disk, memory, network), 130 and 143 stopped by SIGINT and SIGTERM.
+Results go to standard output, progress and messages to standard error, in colours
+when that is a terminal and NO_COLOR is not set.";
 
 const CLEAN_EXAMPLES: &str = "\
 Examples:
   descale clean corpus/ --out cleaned
   descale clean corpus/ --out cleaned --memory 8G --threads 4 --text-field body
-  descale clean corpus/ --dry-run --fail-if 'duplicate-share>5%'";
+  descale clean corpus/ --dry-run --fail-if 'duplicate_share > 5%'
+  descale clean s3://bucket/crawl/ --out s3://bucket/clean/
+  zcat pages.gz | descale clean - --format jsonl --out - | jq .url
+  descale clean --config cleaned/summary.json --out cleaned-again";
 
 const DEDUP_EXAMPLES: &str = "\
 Examples:
@@ -140,11 +146,20 @@ pub(super) struct Restore {
 
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// Files, folders or globs: .jsonl, .txt and .md, plain, .gz or .zst
-    #[arg(required = true, value_name = "IN")]
+    /// Files, folders, globs or URLs (s3, gs, az, http): .jsonl, .txt and .md, plain, .gz or .zst; .parquet; .warc and .wet,
+    /// also .gz; - is standard input
+    #[arg(required_unless_present = "config", value_name = "IN")]
     inputs: Vec<String>,
+    /// What standard input holds, and files named one by one or by a glob whose names do not say it
+    #[arg(long, value_name = "FORMAT", value_parser = format(), help_heading = "Records")]
+    format: Option<Format>,
 
-    /// The folder for the results
+    /// Options from a file, TOML or a summary.json, under the names of the flags; flags given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The folder for the results, or the URL of a place in an object store; - writes the records to standard output,
+    /// decompressed, and nothing else
     #[arg(long, short, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Replace a result folder that is already there
@@ -156,7 +171,8 @@ pub(super) struct Common {
     /// Print the summary as JSON to standard output
     #[arg(long, help_heading = "Output")]
     pub(super) json: bool,
-    /// Exit with 1 when this holds, as in 'dropped>0' or 'removed-share>=10%'; may be given more than once
+    /// Exit with 1 when this holds, as in 'dropped>0' or 'removed_share>=10% and mb_per_cpu_second<50'; any number in the
+    /// summary counts; may be given more than once
     #[arg(long, value_name = "CONDITION", help_heading = "Output")]
     pub(super) fail_if: Vec<Condition>,
     /// Show no progress and no summary
@@ -172,12 +188,20 @@ pub(super) struct Common {
     /// The field that names a record; a record without it is called FILE:ROW
     #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
     id_field: String,
-    /// The field that groups records by site, as a host name; no decision uses it yet
-    #[arg(long, value_name = "NAME", help_heading = "Records")]
-    site_field: Option<String>,
-    /// What to do with a record that cannot be read: stop, or leave it as it is and count it
+    /// The field that says which site a record is from: of a URL the host counts; '' for no sites. Archives have the
+    /// host of their target URI, text files their folder
+    #[arg(long, value_name = "NAME", default_value_t = defaults().site_field.unwrap_or_default(), help_heading = "Records")]
+    site_field: String,
+    /// What to do with a record that cannot be read: stop, or leave it as it is and count it; replace reads broken UTF-8
+    /// all the same, as U+FFFD, and leaves all else that is broken
     #[arg(long, value_name = "ACTION", value_parser = on_bad_record(), default_value_t = defaults().on_bad_record, help_heading = "Records")]
     on_bad_record: OnBadRecord,
+    /// The longest record that is read, as in 256M; a longer one stops the run
+    #[arg(long, value_name = "SIZE", value_parser = crate::engine::options::parse_size, default_value = size(defaults().max_record_bytes), help_heading = "Records")]
+    max_record: u64,
+    /// How many times its size a file may be when decompressed, looked at after 64 MiB: a bomb is more
+    #[arg(long, value_name = "N", default_value_t = defaults().max_expansion, help_heading = "Records")]
+    max_expansion: u32,
 
     /// Worker threads [default: one per core]
     #[arg(long, short = 'j', value_name = "N", help_heading = "Machine")]
@@ -269,14 +293,17 @@ impl Common {
         let default = defaults();
         Options {
             inputs: self.inputs.clone(),
+            format: self.format,
             out: self.out.clone(),
             text_field: self.text_field.clone(),
             id_field: self.id_field.clone(),
-            site_field: self.site_field.clone(),
+            site_field: Some(self.site_field.clone()),
             threads: self.threads.unwrap_or(default.threads),
             memory_bytes: self.memory.unwrap_or(default.memory_bytes),
             temp_dir: self.temp_dir.clone(),
             on_bad_record: self.on_bad_record,
+            max_record_bytes: self.max_record,
+            max_expansion: self.max_expansion,
             overwrite: self.overwrite,
             dry_run: self.dry_run,
             ..default
@@ -318,9 +345,20 @@ fn defaults() -> Options {
     Options::default()
 }
 
+/// A number of bytes in the largest unit that takes it whole, as in `256M`.
+fn size(bytes: u64) -> String {
+    let unit = [(30, "G"), (20, "M"), (10, "K")].into_iter().find(|(shift, _)| bytes.trailing_zeros() >= *shift);
+    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).map(|name| Format::named(&name).expect("the parser takes no other names"))
+}
+
 fn on_bad_record() -> impl TypedValueParser<Value = OnBadRecord> {
-    PossibleValuesParser::new(["stop", "skip"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["stop", "skip", "replace"]).map(|name| match name.as_str() {
         "skip" => OnBadRecord::Skip,
+        "replace" => OnBadRecord::Replace,
         _ => OnBadRecord::Stop,
     })
 }
@@ -373,12 +411,12 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_library() {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
-                    --on-bad-record skip --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
+                    --on-bad-record skip --format warc --max-record 1M --max-expansion 9 --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
                     --keep field:score --prefer a,b/c --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
                     --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
         let expected = serde_json::json!({
-            "mode": "clean", "inputs": ["a", "b"], "out": "o", "text-field": "t", "id-field": "i", "site-field": "s",
+            "mode": "clean", "inputs": ["a", "b"], "format": "warc", "out": "o", "max-record": 1 << 20, "max-expansion": 9, "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
             "dry-run": true,
             "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "prefer": ["a", "b/c"], "contain": 0.9},

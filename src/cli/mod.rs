@@ -4,6 +4,7 @@
 //! by SIGINT or SIGTERM. A reader that closes the pipe early, as `head` does, is no failure.
 
 mod args;
+mod config;
 mod fail_if;
 mod show;
 mod stop;
@@ -12,9 +13,10 @@ use crate::ErrorKind;
 use crate::engine::{self, Options, Progress as _, Summary};
 use anyhow::{Context as _, Result, anyhow};
 use args::{Cli, Command, Common};
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 const DONE: u8 = 0;
 const CONDITION_HELD: u8 = 1;
@@ -24,15 +26,33 @@ const MACHINE_FAILED: u8 = 3;
 /// Does what the arguments ask for, the first of them being the command's own name, and gives the exit code.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and usage that nobody reads any more are nobody's loss.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(WRONG_INPUT);
-        }
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match understand(&arguments).and_then(|cli| obey(&cli.command)) {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(error) => {
+                // Help and usage that nobody reads any more are nobody's loss.
+                let _ = error.print();
+                u8::try_from(error.exit_code()).unwrap_or(WRONG_INPUT)
+            }
+            None => blame(&error),
+        },
+    }
+}
+
+/// The arguments, with what a `--config` file adds to them.
+fn understand(arguments: &[OsString]) -> Result<Cli> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let (command, given) = matches.subcommand().context("a command is required")?;
+    let Some(file) = given.try_get_one::<PathBuf>("config").ok().flatten() else {
+        return Ok(Cli::from_arg_matches(&matches)?);
     };
-    obey(&cli.command).unwrap_or_else(|error| blame(&error))
+    let expanded = config::expand(arguments, file, command, given)?;
+    // What the user typed was understood before: it is the file that is wrong.
+    Cli::try_parse_from(expanded).map_err(|error| {
+        let message = error.to_string();
+        anyhow!("{}: {}", file.display(), message.trim_start_matches("error: ").trim_end())
+    })
 }
 
 fn obey(command: &Command) -> Result<u8> {
@@ -51,6 +71,9 @@ fn obey(command: &Command) -> Result<u8> {
 }
 
 fn run(options: &Options, common: &Common) -> Result<u8> {
+    if options.streams() && common.json {
+        return Err(anyhow!("--json and --out - both want standard output\n  help: name a folder with --out"));
+    }
     let stop = stop::Stop::listen();
     let bar = show::Bar::new(common.quiet, stop.clone());
     let result = engine::run(options, &bar);
@@ -60,6 +83,8 @@ fn run(options: &Options, common: &Common) -> Result<u8> {
             show::note("stopped", &error);
             return Ok(code);
         }
+        // As `head` does when it has seen enough.
+        (Err(error), None) if options.streams() && is_broken_pipe(&error) => return Ok(DONE),
         (result, _) => result?,
     };
     if common.json {
@@ -72,12 +97,17 @@ fn run(options: &Options, common: &Common) -> Result<u8> {
     Ok(gate(&summary, common))
 }
 
+fn is_broken_pipe(error: &crate::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    source.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Looks at the conditions; every one that holds is named.
 fn gate(summary: &Summary, common: &Common) -> u8 {
     let mut code = DONE;
     for condition in &common.fail_if {
-        if let Some(figure) = condition.holds(summary) {
-            show::note("failed", &format!("{condition} holds, it is {figure}"));
+        if let Some(reason) = condition.verdict(summary) {
+            show::note("failed", &reason);
             code = CONDITION_HELD;
         }
     }

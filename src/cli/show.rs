@@ -140,7 +140,8 @@ pub(super) fn story(summary: &Summary, screen: Screen, verbose: bool) -> String 
         );
         clusters.iter().for_each(|cluster| story.push_str(&cluster_line(cluster, screen)));
     }
-    if let (Some(out), true) = (&summary.options.out, !summary.options.dry_run) {
+    let options = &summary.options;
+    if let Some(out) = options.out.as_ref().filter(|_| !options.dry_run && !options.streams()) {
         let gap = if blocks.is_empty() && clusters.is_empty() { "" } else { "\n" };
         let _ = writeln!(story, "{gap}{:>12}  {}", "results", out.display());
     }

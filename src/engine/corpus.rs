@@ -4,9 +4,9 @@
 //! Results are handed on in input order whatever the order in which work finishes, so nothing downstream depends on
 //! threads. Memory: three batches, `O(threads x chunk)`.
 
-use super::options::{OnBadRecord, Options};
+use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
-use crate::io::{Chunk, Inputs, Parser, ReadOptions, Rows, Source};
+use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
 use crate::shuffle::{Options as ShuffleOptions, Posting};
@@ -33,17 +33,25 @@ impl<'a> Corpus<'a> {
         let fields = Fields {
             text: options.text_field.clone(),
             id: Some(options.id_field.clone()),
-            site: options.site_field.clone(),
+            site: options.site_field.clone().filter(|name| !name.is_empty()),
             rank: match &options.near.keep {
                 Keep::Highest(field) => Some(field.clone()),
                 _ => None,
             },
         };
+        let temp_dir = options.temp_dir.clone().or_else(|| options.folder().and_then(beside));
+        let watch = |bytes| {
+            progress.advance(bytes);
+            if progress.cancelled() { Err(Error::interrupted()) } else { Ok(()) }
+        };
+        if options.inputs.iter().any(|input| input == STANDARD_STREAM || is_url(input)) {
+            progress.stage("fetch", 0);
+        }
+        let nameless = Nameless { format: options.format, folder: temp_dir.as_deref(), watch: Some(&watch) };
         let inputs = match table {
             Some(rows) => Inputs::of_table(&options.inputs[0], rows),
-            None => Inputs::resolve(&options.inputs)?,
+            None => Inputs::resolve_with(&options.inputs, &nameless)?,
         };
-        let temp_dir = options.temp_dir.clone().or_else(|| options.out.as_deref().and_then(beside));
         Ok(Self { inputs, fields, options, progress, area: Arc::new(SpillArea::new(temp_dir.as_deref())?) })
     }
 
@@ -128,7 +136,12 @@ impl<'a> Corpus<'a> {
         let defaults = ReadOptions::default();
         let in_flight = 3 * CHUNKS_PER_THREAD * rayon::current_num_threads();
         let fair = self.budget(8 * in_flight).max(64 << 10);
-        ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..defaults }
+        ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..self.options.limits() }
+    }
+
+    /// What visits the records, one for each worker.
+    pub(super) fn parser(&self) -> Parser {
+        self.options.parser(&self.fields)
     }
 
     /// Tells of records that could not be read and were passed over.

@@ -8,6 +8,7 @@ mod block;
 mod census;
 mod corpus;
 mod explain;
+mod landing;
 mod near;
 pub mod options;
 pub mod progress;
@@ -21,12 +22,13 @@ pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::io::{OutDir, Rows, restore_folder};
+use crate::io::{Rows, restore_folder};
 use crate::near::Near;
 use crate::report::Gallery;
 use crate::{Error, Result};
 use census::Census;
 use corpus::Corpus;
+use landing::Landing;
 use rewrite::{Decided, Totals};
 use std::path::Path;
 use std::sync::Arc;
@@ -77,19 +79,18 @@ fn conduct(
     let began = Instant::now();
     let corpus = Corpus::open(options, progress, table)?;
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
-    let out = match &options.out {
-        Some(out) if !options.dry_run => Some(OutDir::create(out, &corpus.inputs, options.overwrite)?),
-        _ => None,
-    };
+    let landing = Landing::open(&corpus)?;
+    let out = landing.out();
     let decided = decide(&corpus, near.as_ref())?;
     let (mut spread, mut highlights) = (Distributions::default(), Highlights::default());
-    let totals = rewrite::plan(&corpus, &decided, out.as_ref(), &mut spread)?;
-    let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref(), (&mut spread, &mut highlights))?;
-    let clusters = rewrite::clusters(&decided, out.as_ref(), &mut highlights)?;
+    let totals = rewrite::plan(&corpus, &decided, out, &mut spread)?;
+    let (found, stripped) = rewrite::blocks(&corpus, &decided, out, (&mut spread, &mut highlights))?;
+    let clusters = rewrite::clusters(&decided, out, &mut highlights)?;
     let mut gallery = Gallery::choose(decided.groups());
-    match &out {
+    match out {
         Some(out) if writes_records => rewrite::records(&corpus, &decided, out, &mut gallery)?,
         Some(_) => rewrite::pictures(&corpus, &mut gallery)?,
+        None if writes_records && options.streams() => rewrite::stream(&corpus, &decided, &mut std::io::stdout())?,
         None => {}
     }
     let mut summary = Summary {
@@ -114,8 +115,8 @@ fn conduct(
         let json = serde_json::to_vec_pretty(&summary).map_err(|e| Error::resource(e.to_string()))?;
         file.write(&json)?;
         file.finish()?;
-        out.commit()?;
     }
+    landing.commit()?;
     Ok(summary)
 }
 
@@ -201,5 +202,6 @@ fn resources(corpus: &Corpus<'_>, began: Instant, text_bytes: u64) -> Resources 
 /// When `dir` is incomplete or was changed, or `out` cannot be written.
 pub fn restore(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<u64> {
     progress.stage("restore", 0);
-    restore_folder(dir, out)
+    let summary = dir.join("summary.json").is_file().then(|| explain::summary(dir)).transpose()?;
+    restore_folder(dir, out, summary.and_then(|summary| summary.options.format))
 }

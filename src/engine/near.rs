@@ -136,7 +136,7 @@ pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> R
 }
 
 fn worker(corpus: &Corpus<'_>) -> Worker {
-    let parser = Parser::new(&corpus.fields);
+    let parser = corpus.parser();
     Worker { parser, tokens: Tokens::default(), hashes: Vec::new(), scratch: Vec::new(), keys: Vec::new() }
 }
 

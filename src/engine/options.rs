@@ -6,15 +6,21 @@
 //! [`Options::check`] is called once by [`run`](super::run), before anything is read.
 
 use crate::error::{Error, Result};
+use crate::io::{Format, Parser, ReadOptions, is_url};
+use crate::record::Fields;
 use crate::{block, near};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The least memory a run can be given, in bytes: below it the merge of spilled runs would crawl.
 pub const MIN_MEMORY_BYTES: u64 = 16 << 20;
 /// The least memory a run takes when the user names none, in bytes.
 const MIN_DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+/// The longest record that chunks can hold, in bytes.
+const MAX_RECORD_BYTES: u64 = 3 << 30;
+/// Standard input among the inputs, standard output as the output.
+pub const STANDARD_STREAM: &str = "-";
 
 /// Everything a run needs to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,15 +29,19 @@ const MIN_DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 pub struct Options {
     /// What to do with the input.
     pub mode: Mode,
-    /// Files, folders or globs; read in this order.
+    /// Files, folders, globs or URLs, `-` for standard input; read in this order.
     pub inputs: Vec<String>,
-    /// The folder for the results. Only [`Mode::Scan`] and a dry run can go without.
+    /// What standard input holds, and files that are named one by one or by a glob and whose names do not say it.
+    pub format: Option<Format>,
+    /// The folder for the results, which may be the URL of a place in an object store. `-` writes the records to standard
+    /// output and keeps nothing else. Only [`Mode::Scan`] and a dry run can go without.
     pub out: Option<PathBuf>,
     /// The field that holds the text of a record.
     pub text_field: String,
     /// The field that names a record; a record without it is called `file:row`.
     pub id_field: String,
-    /// The field whose value groups records by site (a host, a source), where there is one.
+    /// The field that says which site a record is from: of a URL the host counts, else the value as it is. A record
+    /// may lack it. Archives have the host of the target URI instead, text files their folder. `None` or empty: no sites.
     pub site_field: Option<String>,
     /// Worker threads; 0 = one per core. Does not change the result.
     pub threads: usize,
@@ -42,6 +52,11 @@ pub struct Options {
     pub temp_dir: Option<PathBuf>,
     /// What to do with a record that cannot be read.
     pub on_bad_record: OnBadRecord,
+    /// Bytes of a record, decompressed, from which on the run stops rather than read it.
+    #[serde(rename = "max-record", deserialize_with = "memory")]
+    pub max_record_bytes: u64,
+    /// How many times its size on disk a file may be when decompressed; looked at after 64 MiB.
+    pub max_expansion: u32,
     /// Whether an output folder that already holds results may be replaced.
     pub overwrite: bool,
     /// Decide everything and write nothing but the summary that is returned.
@@ -54,17 +69,21 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+        let limits = ReadOptions::default();
         Self {
             mode: Mode::Clean,
             inputs: Vec::new(),
+            format: None,
             out: None,
             text_field: "text".into(),
             id_field: "id".into(),
-            site_field: None,
+            site_field: Some("url".into()),
             threads: 0,
             memory_bytes: default_memory_bytes(),
             temp_dir: None,
             on_bad_record: OnBadRecord::Stop,
+            max_record_bytes: limits.max_record_bytes as u64,
+            max_expansion: limits.max_expansion,
             overwrite: false,
             dry_run: false,
             near: near::Options::default(),
@@ -80,10 +99,13 @@ impl Options {
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the option and a value that would do.
     pub fn check(&self) -> Result<()> {
         if self.inputs.is_empty() {
-            return Err(Error::usage("there is no input").cure("name files, folders or globs"));
+            return Err(Error::usage("there is no input").cure("name files, folders, globs, URLs, or - with --format"));
         }
         if self.out.is_none() && self.mode != Mode::Scan && !self.dry_run {
             return Err(Error::usage("there is no output folder").cure("name one with --out, or ask for --dry-run"));
+        }
+        if self.mode == Mode::Scan && self.streams() {
+            return Err(Error::usage("a scan writes no records").cure("name a folder with --out, or none"));
         }
         if self.text_field.is_empty() || self.id_field.is_empty() {
             return Err(Error::usage("a field name is empty").cure("check --text-field and --id-field"));
@@ -92,8 +114,41 @@ impl Options {
             let message = format!("--memory {} is too little to work in", self.memory_bytes);
             return Err(Error::usage(message).cure(format!("give at least {}M", MIN_MEMORY_BYTES >> 20)));
         }
+        if !(1..=MAX_RECORD_BYTES).contains(&self.max_record_bytes) || self.max_expansion == 0 {
+            return Err(Error::usage("--max-record lies in 1..=3G, --max-expansion is 1 or more"));
+        }
         self.near.check()?;
         self.block.check()
+    }
+
+    /// Whether the records go to standard output.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.out.as_deref() == Some(Path::new(STANDARD_STREAM))
+    }
+
+    /// The folder for the results, where they go into one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|_| !self.streams() && self.remote().is_none())
+    }
+
+    /// The URL of the place for the results, where they go into an object store.
+    #[must_use]
+    pub fn remote(&self) -> Option<&str> {
+        self.out.as_deref().and_then(Path::to_str).filter(|out| is_url(out))
+    }
+
+    /// How far input is read.
+    pub(super) fn limits(&self) -> ReadOptions {
+        let max_record_bytes = usize::try_from(self.max_record_bytes).unwrap_or(usize::MAX);
+        ReadOptions { max_record_bytes, max_expansion: self.max_expansion, ..ReadOptions::default() }
+    }
+
+    /// What visits the records, one for each worker.
+    pub(super) fn parser(&self, fields: &Fields) -> Parser {
+        let parser = Parser::new(fields);
+        if self.on_bad_record == OnBadRecord::Replace { parser.replacing_broken_utf8() } else { parser }
     }
 
     /// Whether the near-duplicate way runs.
@@ -152,6 +207,8 @@ pub enum OnBadRecord {
     Stop,
     /// The record passes through untouched, is counted and warned about.
     Skip,
+    /// Broken UTF-8 is read as U+FFFD and stays in the file as it is; any other broken record is skipped.
+    Replace,
 }
 
 impl fmt::Display for OnBadRecord {
@@ -159,6 +216,7 @@ impl fmt::Display for OnBadRecord {
         f.write_str(match self {
             Self::Stop => "stop",
             Self::Skip => "skip",
+            Self::Replace => "replace",
         })
     }
 }

@@ -6,6 +6,7 @@
 use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
+use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
 use super::table::Table;
@@ -22,6 +23,7 @@ use crate::report::{self, Excerpt, Gallery, Group};
 use crate::span::ByteSpan;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::io::Write;
 
 /// Everything that was decided.
 pub(super) struct Decided {
@@ -294,14 +296,10 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
     let wanted = gallery.wanted();
     corpus.pass(
         "write",
-        || Parser::new(&corpus.fields),
+        || corpus.parser(),
         |parser, chunk| {
             let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
-            let action = |doc| match (decided.dropped(doc), spans.get(doc)) {
-                (Some(_), _) => Action::Drop,
-                (None, Some(spans)) => Action::Cut(spans),
-                (None, None) => Action::Keep,
-            };
+            let action = |doc| action(decided, &spans, doc);
             let mut take = |r: crate::record::Removed<'_>| {
                 serde_json::to_writer(&mut removed, &r).map_err(|e| Error::resource(e.to_string()))?;
                 removed.push(b'\n');
@@ -320,6 +318,33 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
     removed_file.finish()
 }
 
+/// Writes the records that are left to a stream, decompressed, and nothing else.
+pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write + Send)) -> Result<()> {
+    let mut stream = Stream::new(to);
+    let spans = spans(decided);
+    corpus.pass(
+        "write",
+        || (),
+        |(), chunk| {
+            let mut bytes = Vec::with_capacity(chunk.bytes.len());
+            let action = |doc| action(decided, &spans, doc);
+            let parts = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut |_| Ok(()))?;
+            Ok((parts, bytes))
+        },
+        |(parts, bytes)| stream.write(&parts, &bytes),
+    )?;
+    stream.finish()
+}
+
+/// What happens to a document.
+fn action<'d>(decided: &Decided, spans: &'d Table<Vec<ByteSpan>>, doc: u32) -> Action<'d> {
+    match (decided.dropped(doc), spans.get(doc)) {
+        (Some(_), _) => Action::Drop,
+        (None, Some(spans)) => Action::Cut(spans),
+        (None, None) => Action::Keep,
+    }
+}
+
 /// Reads the documents that the page shows, where no records are written.
 pub(super) fn pictures(corpus: &Corpus<'_>, gallery: &mut Gallery) -> Result<()> {
     let wanted = gallery.wanted();
@@ -328,7 +353,7 @@ pub(super) fn pictures(corpus: &Corpus<'_>, gallery: &mut Gallery) -> Result<()>
     }
     corpus.pass(
         "examples",
-        || Parser::new(&corpus.fields),
+        || corpus.parser(),
         |parser, chunk| excerpts(corpus, &wanted, parser, chunk),
         |seen| {
             seen.into_iter().for_each(|(doc, text)| gallery.put(doc, text));

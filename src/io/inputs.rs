@@ -2,32 +2,33 @@
 //!
 //! Patterns are taken in the order given; what a folder or a glob holds is sorted by path, so the document numbers
 //! never depend on the file system. Folders are walked through links (a loop is cut), hidden names are left out, and
-//! so is what has no known extension: counted, never silently read. A file reached twice is read once.
+//! so is what has no known extension: counted, never silently read. A file reached twice is read once. Where the user
+//! says what nameless files hold, those that were named, or matched by a glob, are read as that.
 //!
 //! Output names are the names the files came with: below the folder given, or the plain file name. If two would be
-//! the same, all files take their path below the folder that holds them all.
+//! the same, all files take their path below the folder that holds them all; copies of what lies elsewhere count as
+//! lying where they came from (`/s3/bucket/key`, `/-/stdin.jsonl`).
 
 use super::chunk::{Chunks, ReadOptions, Source};
+use super::cloud;
 use super::compress::Compression;
 use super::rows::{Rows, Table, TableSource};
-use super::stdin::{Spooled, StandardInput, spool};
+use super::search::Search;
+use super::spool::{self, Nameless};
 use crate::error::{Error, Result};
-use globset::{GlobBuilder, GlobMatcher};
+use crate::lease::Lease;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use tempfile::TempDir;
-use walkdir::{DirEntry, WalkDir};
 
 /// The names that are read, for messages.
-const KNOWN: &str =
+pub(super) const KNOWN: &str =
     "*.jsonl *.ndjson *.json and text files *.txt *.md (all also .gz, .zst), *.parquet, *.warc *.wet (also .gz)";
 
 /// What the rows of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A JSON object a line.
@@ -38,18 +39,22 @@ pub enum Format {
     /// Apache Parquet: rows of columns, read as JSON lines; a row whose text is null counts as blank.
     Parquet,
     /// Web archives and the texts taken from them: WARC, WET. Records that are no text count as blank rows.
+    #[serde(alias = "wet")]
     Warc,
 }
 
 impl Format {
-    /// The format that a user calls so: `jsonl`, `text`, `parquet` or `warc`.
+    /// What users call the formats.
+    pub const NAMES: [&str; 5] = ["jsonl", "text", "parquet", "warc", "wet"];
+
+    /// The format that a user calls so, one of [`Format::NAMES`].
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "jsonl" => Some(Self::JsonLines),
             "text" => Some(Self::Text),
             "parquet" => Some(Self::Parquet),
-            "warc" => Some(Self::Warc),
+            "warc" | "wet" => Some(Self::Warc),
             _ => None,
         }
     }
@@ -78,6 +83,17 @@ impl Format {
         };
         Some((format, compression))
     }
+
+    /// The format and compression of a file of this format whose name does not say it.
+    ///
+    /// # Errors
+    /// `Resource` where it cannot be read.
+    pub(super) fn of_nameless(self, path: &Path) -> Result<(Self, Compression)> {
+        Ok(match (self, spool::compression(path)?) {
+            (Self::Parquet, _) | (Self::Warc, Compression::Zstd) => (self, Compression::None),
+            stored => stored,
+        })
+    }
 }
 
 /// One file to read.
@@ -98,8 +114,8 @@ pub struct InputFile {
     pub(crate) modified: Option<SystemTime>,
     /// The rows, where the input is a table in memory and no file.
     pub(crate) table: Option<Table>,
-    /// Where standard input is kept; it lies there as long as anybody has the file.
-    pub(crate) spool: Option<Arc<TempDir>>,
+    /// Where the copy is kept that this file is; it lies there as long as anybody has the file.
+    pub(crate) copy: Option<Arc<Lease>>,
 }
 
 impl InputFile {
@@ -130,10 +146,10 @@ impl InputFile {
 /// The resolved list of input files.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    files: Vec<Arc<InputFile>>,
-    folders: Vec<PathBuf>,
-    skipped_files: u64,
-    repeated_files: u64,
+    pub(super) files: Vec<Arc<InputFile>>,
+    pub(super) folders: Vec<PathBuf>,
+    pub(super) skipped_files: u64,
+    pub(super) repeated_files: u64,
 }
 
 impl Inputs {
@@ -144,28 +160,27 @@ impl Inputs {
     /// `Usage` where a pattern matches nothing readable, an explicit file has no known extension, or output names
     /// collide; `Resource` where a folder cannot be read.
     pub fn resolve(patterns: &[String]) -> Result<Self> {
-        Self::resolve_with(patterns, &StandardInput::default())
+        Self::resolve_with(patterns, &Nameless::default())
     }
 
-    /// [`resolve`](Self::resolve) where `-` is standard input, which is copied to a temporary file.
+    /// [`resolve`](Self::resolve) where `-` is standard input and files may have names that say nothing. Standard input
+    /// and what lies in an object store is copied to temporary files.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve), and `Resource` where the copy fails.
-    pub fn resolve_with(patterns: &[String], standard: &StandardInput<'_>) -> Result<Self> {
+    /// As [`resolve`](Self::resolve), and `Resource` where a copy fails.
+    pub fn resolve_with(patterns: &[String], nameless: &Nameless<'_>) -> Result<Self> {
         if patterns.is_empty() {
             return Err(Error::usage("no input given").cure(format!("name files, folders or globs of {KNOWN}")));
         }
-        let mut search = Search::default();
+        let mut search = Search::new(*nameless);
         for pattern in patterns {
             match pattern.as_str() {
-                "-" => search.standard(standard)?,
+                "-" => search.standard()?,
+                url if cloud::is_url(url) => search.remote(url)?,
                 pattern => search.pattern(pattern)?,
             }
         }
-        let Search { mut found, folders, skipped, repeated, .. } = search;
-        name_apart(&mut found)?;
-        let files = found.into_iter().enumerate().map(|(i, f)| f.open(i)).collect::<Result<_>>()?;
-        Ok(Self { files, folders, skipped_files: skipped, repeated_files: repeated })
+        search.finish()
     }
 
     /// A table in memory as the one input; `name` is what the plan calls it.
@@ -180,7 +195,7 @@ impl Inputs {
             compression: Compression::None,
             bytes,
             modified: None,
-            spool: None,
+            copy: None,
             table: Some(Table(rows)),
         };
         Self { files: vec![Arc::new(file)], folders: Vec::new(), skipped_files: 0, repeated_files: 0 }
@@ -224,214 +239,6 @@ impl Inputs {
     pub(crate) fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
-}
-
-/// A file on its way into the list.
-struct Found {
-    path: PathBuf,
-    canonical: PathBuf,
-    name: String,
-    format: Format,
-    compression: Compression,
-    spool: Option<Arc<TempDir>>,
-}
-
-impl Found {
-    fn open(self, index: usize) -> Result<Arc<InputFile>> {
-        let meta = self.path.metadata().map_err(|e| Error::io("read", &self.path, e))?;
-        let index = u32::try_from(index).map_err(|_| Error::usage("more than 4 billion input files"))?;
-        let Self { path, name, format, compression, spool, .. } = self;
-        let (bytes, modified) = (meta.len(), meta.modified().ok());
-        Ok(Arc::new(InputFile { index, path, name, format, compression, bytes, modified, spool, table: None }))
-    }
-}
-
-#[derive(Default)]
-struct Search {
-    found: Vec<Found>,
-    seen: HashSet<PathBuf>,
-    folders: Vec<PathBuf>,
-    skipped: u64,
-    repeated: u64,
-}
-
-impl Search {
-    fn pattern(&mut self, pattern: &str) -> Result<()> {
-        let path = Path::new(pattern);
-        let before = (self.found.len(), self.repeated);
-        if path.is_dir() {
-            self.folder(path)?;
-        } else if path.exists() {
-            return self.file(path);
-        } else if pattern.contains(['*', '?', '[', '{']) {
-            self.glob(pattern)?;
-        } else {
-            return Err(Error::usage("no such file or folder").at(path));
-        }
-        if (self.found.len(), self.repeated) == before {
-            let message = format!("nothing to read in \"{pattern}\" (hidden names are left out)");
-            return Err(Error::usage(message).cure(format!("looked for {KNOWN}")));
-        }
-        Ok(())
-    }
-
-    /// Standard input; a second `-` is the same again.
-    fn standard(&mut self, standard: &StandardInput<'_>) -> Result<()> {
-        if self.found.iter().any(|file| file.spool.is_some()) {
-            self.repeated += 1;
-            return Ok(());
-        }
-        let Spooled { path, name, folder } = spool(std::io::stdin().lock(), standard)?;
-        self.add(&path, Path::new(&name))?;
-        if let Some(file) = self.found.last_mut() {
-            file.spool = Some(folder);
-        }
-        Ok(())
-    }
-
-    /// A file named by the user.
-    fn file(&mut self, path: &Path) -> Result<()> {
-        if !path.is_file() {
-            let error = Error::usage("this is no regular file, and the input is read twice").at(path);
-            return Err(error.cure("save it to a file first"));
-        }
-        let name = Path::new(path.file_name().unwrap_or(OsStr::new("")));
-        if self.add(path, name)? {
-            return Ok(());
-        }
-        Err(Error::usage("unknown file extension").at(path).cure(format!("known are {KNOWN}")))
-    }
-
-    /// A folder, with all that lies in it.
-    fn folder(&mut self, root: &Path) -> Result<()> {
-        self.folders.push(canonical(root)?);
-        for entry in walk(root, usize::MAX) {
-            let Some(entry) = entry_of(entry)? else { continue };
-            if entry.file_type().is_file() {
-                let name = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_path_buf();
-                self.skipped += u64::from(!self.add(entry.path(), &name)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// A glob: what it matches may be files or folders.
-    fn glob(&mut self, pattern: &str) -> Result<()> {
-        let (base, rest) = split_glob(pattern);
-        let matcher = matcher(&rest)?;
-        let depth = if rest.contains("**") { usize::MAX } else { rest.split('/').count() };
-        if !base.is_dir() {
-            return Ok(());
-        }
-        let mut entries = walk(&base, depth);
-        while let Some(entry) = entries.next() {
-            let Some(entry) = entry_of(entry)? else { continue };
-            let below = entry.path().strip_prefix(&base).unwrap_or(entry.path());
-            if entry.depth() == 0 || !matcher.is_match(below) {
-                continue;
-            }
-            if entry.file_type().is_dir() {
-                self.folder(entry.path())?;
-                entries.skip_current_dir();
-            } else if entry.file_type().is_file() {
-                self.skipped += u64::from(!self.add(entry.path(), Path::new(entry.file_name()))?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds a file under a name; false where its extension is unknown.
-    fn add(&mut self, path: &Path, name: &Path) -> Result<bool> {
-        let name = slashed(name, path)?;
-        let Some((format, compression)) = Format::of(&name) else { return Ok(false) };
-        let canonical = canonical(path)?;
-        if self.seen.insert(canonical.clone()) {
-            self.found.push(Found { path: path.to_path_buf(), canonical, name, format, compression, spool: None });
-        } else {
-            self.repeated += 1;
-        }
-        Ok(true)
-    }
-}
-
-fn canonical(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().map_err(|e| Error::io("read", path, e))
-}
-
-fn walk(root: &Path, depth: usize) -> walkdir::FilterEntry<walkdir::IntoIter, fn(&DirEntry) -> bool> {
-    let visible: fn(&DirEntry) -> bool = |e| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
-    WalkDir::new(root).follow_links(true).max_depth(depth).sort_by_file_name().into_iter().filter_entry(visible)
-}
-
-/// An entry of a walk; `None` where a link leads back to a folder above it.
-fn entry_of(entry: walkdir::Result<DirEntry>) -> Result<Option<DirEntry>> {
-    match entry {
-        Ok(entry) => Ok(Some(entry)),
-        Err(error) if error.loop_ancestor().is_some() => Ok(None),
-        Err(error) => {
-            let path = error.path().unwrap_or(Path::new("")).to_path_buf();
-            Err(Error::io("read", path, error.into()))
-        }
-    }
-}
-
-/// The folder before the first wildcard, and the rest.
-fn split_glob(pattern: &str) -> (PathBuf, String) {
-    let wild = pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len());
-    match pattern[..wild].rfind('/') {
-        Some(0) => ("/".into(), pattern[1..].into()),
-        Some(at) => (pattern[..at].into(), pattern[at + 1..].into()),
-        None => (".".into(), pattern.into()),
-    }
-}
-
-fn matcher(glob: &str) -> Result<GlobMatcher> {
-    let built = GlobBuilder::new(glob.trim_end_matches('/')).literal_separator(true).build();
-    built.map(|g| g.compile_matcher()).map_err(|e| Error::usage(format!("cannot read the glob: {e}")))
-}
-
-/// A relative path with `/` between its parts.
-fn slashed(name: &Path, path: &Path) -> Result<String> {
-    let mut parts = Vec::new();
-    for part in name.components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_str().ok_or_else(|| {
-                Error::usage("the file name is not UTF-8 and could not be written into the plan").at(path)
-            })?),
-            Component::CurDir => {}
-            _ => return Err(Error::usage("the output name would leave the output folder").at(path)),
-        }
-    }
-    Ok(parts.join("/"))
-}
-
-/// Gives all files their path below the folder that holds them all, if any two names collide.
-fn name_apart(found: &mut [Found]) -> Result<()> {
-    if collision(found).is_none() {
-        return Ok(());
-    }
-    let mut common = found[0].canonical.parent().unwrap_or(Path::new("/")).to_path_buf();
-    while !found.iter().all(|f| f.canonical.starts_with(&common)) && common.pop() {}
-    for file in found.iter_mut() {
-        let below = file.canonical.strip_prefix(&common).unwrap_or(&file.canonical);
-        file.name = slashed(below, &file.path)?;
-    }
-    let known = |f: &Found| Format::of(&f.name) == Some((f.format, f.compression));
-    let clash = collision(found).or_else(|| found.iter().position(|f| !known(f)));
-    clash.map_or(Ok(()), |i| {
-        let error = Error::usage("two input files would have the same output name").at(&found[i].path);
-        Err(error.cure("give their common folder as the input, or run once for each"))
-    })
-}
-
-/// A file whose name another has too, or uses as a folder.
-fn collision(found: &[Found]) -> Option<usize> {
-    let mut names = BTreeSet::new();
-    if let Some(twice) = found.iter().position(|f| !names.insert(f.name.as_str())) {
-        return Some(twice);
-    }
-    let above = |name: &str| name.match_indices('/').any(|(at, _)| names.contains(&name[..at]));
-    found.iter().position(|f| above(&f.name))
 }
 
 #[cfg(test)]

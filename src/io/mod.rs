@@ -11,12 +11,14 @@
 //! Tables (Parquet) are read as JSON lines and written from them: to all between they are lines.
 //!
 //! Broken UTF-8 makes a row bad, unless the parser is told to show U+FFFD for it. Bounds against hostile files: bytes
-//! of a record, and how far a file may expand ([`ReadOptions`]). `-` is standard input, kept in a temporary file.
+//! of a record, and how far a file may expand ([`ReadOptions`]). `-` is standard input, kept in a temporary file, as
+//! is what comes from an object store.
 //!
 //! The law: a kept row leaves byte for byte; an edited one differs only inside its text value, by deletion.
 //! Of a table this holds for the values.
 
 mod chunk;
+mod cloud;
 mod compress;
 mod gzip;
 mod inputs;
@@ -32,9 +34,12 @@ mod parse;
 mod restore;
 mod rewrite;
 mod rows;
+mod search;
 mod site;
+mod spool;
 mod staging;
-mod stdin;
+#[cfg(feature = "cloud")]
+mod store;
 mod text_files;
 mod warc;
 
@@ -42,6 +47,7 @@ mod warc;
 mod tests;
 
 pub use chunk::{Chunk, Chunks, Part, ReadOptions, Source};
+pub use cloud::{Remote, is_url};
 pub use compress::Compression;
 pub use inputs::{Format, InputFile, Inputs};
 pub use output::{DataWriter, FileSink, JsonLines, OutDir};
@@ -49,4 +55,4 @@ pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, rewrite};
 pub use rows::{MemoryRow, Rows};
-pub use stdin::StandardInput;
+pub use spool::Nameless;

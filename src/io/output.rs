@@ -16,10 +16,10 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// Everything a run may leave at the top of its output folder.
-const OURS: [&str; 7] =
+pub(super) const OURS: [&str; 7] =
     ["data", "plan.jsonl", "blocks.jsonl", "clusters.jsonl", "removed.jsonl", "report.html", "summary.json"];
 /// Moved into place last: where it is, the rest is complete.
-const LAST: &str = "summary.json";
+pub(super) const LAST: &str = "summary.json";
 
 /// An output folder that is being written.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ fn check_apart(folder: &Path, inputs: &Inputs) -> Result<()> {
         let error = Error::usage(format!("the output folder lies in the input folder {}", around.display())).at(folder);
         return Err(error.cure("name a folder outside: the next run would read what this one wrote"));
     }
-    for file in inputs.files().iter().filter(|file| file.spool.is_none() && file.table.is_none()) {
+    for file in inputs.files().iter().filter(|file| file.copy.is_none() && file.table.is_none()) {
         let path = file.path.canonicalize().map_err(|e| Error::io("read", &file.path, e))?;
         if path.starts_with(&out) {
             let error = Error::usage("this input file lies in the output folder").at(&file.path);

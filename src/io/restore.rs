@@ -105,12 +105,12 @@ fn put_back(row: &[u8], pieces: &[Piece<'_>], write: &mut dyn FnMut(&[u8]) -> Re
 }
 
 /// Rebuilds the input files of a run from its output folder (`data/`, `removed.jsonl`) in the new folder `to`.
-/// Returns how many files there are.
+/// Returns how many files there are. `nameless` is what files hold whose names do not say it.
 ///
 /// # Errors
 /// `Usage` where `from` is no output folder or `to` is not empty; `Input` where its files do not belong together;
 /// `Resource` where the system fails. Nothing half-written is left.
-pub fn restore_folder(from: &Path, to: &Path) -> Result<u64> {
+pub fn restore_folder(from: &Path, to: &Path, nameless: Option<Format>) -> Result<u64> {
     let (data, sidecar) = (from.join("data"), from.join("removed.jsonl"));
     if !data.is_dir() || !sidecar.is_file() {
         let error = Error::usage("no data/ and removed.jsonl here").at(from);
@@ -123,7 +123,7 @@ pub fn restore_folder(from: &Path, to: &Path) -> Result<u64> {
         return Err(Error::usage("the folder to restore into is not empty").at(to).cure("name a new one"));
     }
     let staging = Staging::open(to)?;
-    let changed = restore_changed(&data, &sidecar, &staging)?;
+    let changed = restore_changed(&data, &sidecar, nameless, &staging)?;
     let unchanged = copy_unchanged(&data, &changed, &staging)?;
     staging.commit(&[], "")?;
     Ok(changed.len() as u64 + unchanged)
@@ -167,7 +167,12 @@ impl Sidecar<'_> {
 }
 
 /// Rebuilds the files the sidecar names; returns their names.
-fn restore_changed(data: &Path, sidecar: &Path, staging: &Staging) -> Result<HashSet<String>> {
+fn restore_changed(
+    data: &Path,
+    sidecar: &Path,
+    nameless: Option<Format>,
+    staging: &Staging,
+) -> Result<HashSet<String>> {
     let file = File::open(sidecar).map_err(|e| Error::io("read", sidecar, e))?;
     let lines = BufReader::new(file).lines().enumerate();
     let mut sidecar = Sidecar { path: sidecar, lines, held: None };
@@ -179,18 +184,18 @@ fn restore_changed(data: &Path, sidecar: &Path, staging: &Staging) -> Result<Has
         if !done.insert(name.clone()) {
             return Err(Error::input(format!("the lines of \"{name}\" are not together")).at(sidecar.path));
         }
-        restore_file(data, &name, std::iter::from_fn(|| sidecar.next_of(&name)), staging)?;
+        let stored = stored(&data.join(&name), &name, nameless)?;
+        restore_file(data, (&name, stored), std::iter::from_fn(|| sidecar.next_of(&name)), staging)?;
     }
     Ok(done)
 }
 
 fn restore_file<'a>(
     data: &Path,
-    name: &str,
+    (name, (format, compression)): (&str, (Format, Compression)),
     removed: impl Iterator<Item = Result<Removed<'a>>>,
     staging: &Staging,
 ) -> Result<()> {
-    let (format, compression) = known(name)?;
     let path = data.join(name);
     let mut reader = match path.exists() {
         true => Some(BufReader::with_capacity(128 << 10, Reader::open(&path, format, compression)?)),
@@ -202,10 +207,16 @@ fn restore_file<'a>(
     sink.finish()
 }
 
-/// The format of a name from a sidecar; a name that leads out of the folder is refused.
-fn known(name: &str) -> Result<(Format, Compression)> {
+/// How the file of a name from a sidecar is stored; a name that leads out of the folder is refused.
+fn stored(path: &Path, name: &str, nameless: Option<Format>) -> Result<(Format, Compression)> {
     let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    Format::of(name).filter(|_| inside).ok_or_else(|| Error::input(format!("\"{name}\" is no name of a data file")))
+    match (Format::of(name), nameless) {
+        (Some(told), _) if inside => Ok(told),
+        (None, Some(format)) if inside && path.is_file() => format.of_nameless(path),
+        // A text file that was dropped: of how it was stored only its name is left.
+        (None, Some(format)) if inside => Ok((format, Compression::split(&name.to_ascii_lowercase()).1)),
+        _ => Err(Error::input(format!("\"{name}\" is no name of a data file"))),
+    }
 }
 
 fn copy_unchanged(data: &Path, changed: &HashSet<String>, staging: &Staging) -> Result<u64> {

@@ -1,4 +1,4 @@
-//! Text files: the whole file is one document, named by its output name; its group is the folder it lies in.
+//! Text files: the whole file is one document, named by its output name; its site is the folder it lies in.
 //!
 //! A byte order mark stays in the file and is no part of the text. Line endings are part of the text, as they are.
 
@@ -16,7 +16,7 @@ pub(super) fn record<'a>(row: &Row<'a>, content: &'a str, fields: &Fields) -> Re
         row: row.number,
         doc: row.doc,
         id: Some(name),
-        site: fields.site.as_ref().map(|_| name.rsplit_once('/').map_or("", |(folder, _)| folder)),
+        site: fields.site.as_ref().and_then(|_| name.rsplit_once('/')).map(|(folder, _)| folder),
         rank: None,
         text: &content[value.clone()],
         raw: row.raw,
@@ -48,4 +48,34 @@ pub(super) fn ranges(text: &str, spans: &[ByteSpan]) -> Result<Vec<Range<usize>>
         }
     }
     Ok(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::io::{Chunks, Inputs, Parser, ReadOptions, Source as _};
+    use crate::record::{Fields, Visit};
+
+    #[test]
+    fn a_folder_is_a_site() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a.example/news")).unwrap();
+        for name in ["a.example/news/1.txt", "a.example/2.txt", "3.txt"] {
+            std::fs::write(root.path().join(name), "text").unwrap();
+        }
+        let inputs = Inputs::resolve(&[root.path().to_str().unwrap().into()]).unwrap();
+        let sites = |fields: &Fields| {
+            let chunk = Chunks::new(&inputs, ReadOptions::default()).next_chunk(Vec::new()).unwrap().unwrap();
+            let mut sites = Vec::new();
+            let visit = |visit: Visit<'_>| {
+                let Visit::Record(record) = visit else { panic!("{visit:?}") };
+                sites.push(record.site.map(str::to_owned));
+                Ok(())
+            };
+            Parser::new(fields).visit(&chunk, visit).unwrap();
+            sites
+        };
+        let site = |name: &str| Some(name.to_owned());
+        assert_eq!(sites(&Fields::default()), [None, site("a.example"), site("a.example/news")]);
+        assert_eq!(sites(&Fields { site: None, ..Fields::default() }), [None, None, None]);
+    }
 }

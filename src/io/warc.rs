@@ -178,7 +178,7 @@ pub(super) fn record<'a>(
         row: row.number,
         doc: row.doc,
         id: uri.or_else(|| named("WARC-Record-ID")),
-        site: uri.map(|uri| site(uri, &mut buffers.host)),
+        site: fields.site.as_ref().and(uri).map(|uri| site(uri, &mut buffers.host)),
         rank: fields.rank.as_deref().and_then(named).and_then(|n| n.parse().ok()).filter(|n: &f64| n.is_finite()),
         text: &line[text.clone()],
         raw: row.raw,

@@ -80,7 +80,7 @@ struct Worker {
 
 fn worker(corpus: &Corpus<'_>) -> Worker {
     Worker {
-        parser: Parser::new(&corpus.fields),
+        parser: corpus.parser(),
         reading: Reading::new(&corpus.options.block),
         grams: Vec::new(),
         marks: Vec::new(),

@@ -8,9 +8,9 @@
 mod page;
 mod passages;
 
-use super::options::Options;
+use super::options::{Options, STANDARD_STREAM};
 use super::summary::Summary;
-use crate::io::{Chunks, Inputs, Parser, Source};
+use crate::io::{Chunks, Inputs, Nameless, Source};
 use crate::near::Near;
 use crate::plan::lines::{Action, ClusterLine, PlanLine, Reason};
 use crate::record::{Fields, Visit};
@@ -56,7 +56,7 @@ pub fn explain(dir: &Path, ids: &[String], columns: usize) -> Result<String> {
     Ok(page.finish())
 }
 
-fn summary(dir: &Path) -> Result<Summary> {
+pub(super) fn summary(dir: &Path) -> Result<Summary> {
     let path = dir.join("summary.json");
     let file = File::open(&path).map_err(|e| {
         Error::usage(format!("cannot read summary.json: {e}")).at(dir).cure("name the --out folder of a finished run")
@@ -84,10 +84,15 @@ fn lines<T: DeserializeOwned>(path: &Path, ids: &[String], about: impl Fn(&T, &s
 
 /// The texts of the documents, from the input of the run.
 fn texts(options: &Options, ids: &[String]) -> Result<Vec<Option<String>>> {
-    let inputs = Inputs::resolve(&options.inputs)?;
+    if options.inputs.iter().any(|input| input == STANDARD_STREAM) {
+        let error = Error::usage("this run read standard input, which is gone");
+        return Err(error.cure("rebuild it with `descale restore`, and run again on the file"));
+    }
+    let nameless = Nameless { format: options.format, ..Nameless::default() };
+    let inputs = Inputs::resolve_with(&options.inputs, &nameless)?;
     let id = Some(options.id_field.clone());
-    let mut parser = Parser::new(&Fields { text: options.text_field.clone(), id, ..Fields::default() });
-    let mut source = Chunks::new(&inputs, crate::io::ReadOptions::default());
+    let mut parser = options.parser(&Fields { text: options.text_field.clone(), id, site: None, rank: None });
+    let mut source = Chunks::new(&inputs, options.limits());
     let mut texts = vec![None; ids.len()];
     let mut buffer = Vec::new();
     while let Some(chunk) = source.next_chunk(buffer)? {

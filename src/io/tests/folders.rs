@@ -90,7 +90,7 @@ fn a_run_leaves_what_restore_takes_back() {
         assert_eq!((&data["b.jsonl.gz"], &data["c.jsonl.zst"]), (&data["a.jsonl"], &data["a.jsonl"]));
         assert_eq!(data["sub/a.txt"], b"e two");
         assert!(!data.contains_key("sub/b.md") && data["empty.jsonl"].is_empty());
-        assert_eq!(restore_folder(&out, &back).unwrap(), 8);
+        assert_eq!(restore_folder(&out, &back, None).unwrap(), 8);
         assert_eq!(contents(&back), contents(&input));
     }
 }
@@ -171,7 +171,7 @@ fn a_sidecar_that_does_not_fit_is_refused() {
         "oops",
     ] {
         fs::write(out.join("removed.jsonl"), broken).unwrap();
-        assert_eq!(restore_folder(&out, &back).unwrap_err().kind(), ErrorKind::Input, "{broken}");
+        assert_eq!(restore_folder(&out, &back, None).unwrap_err().kind(), ErrorKind::Input, "{broken}");
         assert!(!back.exists());
     }
 }

@@ -67,7 +67,7 @@ fn every_specimen_comes_back() {
             let tag = format!("{}-{chunk_bytes}", name.display());
             let (out, back) = (root.path().join(format!("{tag}-out")), root.path().join(format!("{tag}-back")));
             run(&inputs(&path), &out, dropped, chunk_bytes);
-            restore_folder(&out, &back).unwrap();
+            restore_folder(&out, &back, None).unwrap();
             assert_eq!(lines(&back.join(name)).unwrap(), lines(&path).unwrap(), "{tag}");
             for file in [out.join("data").join(name), back.join(name)] {
                 let (new, old) = (metadata(&file), metadata(&path));
@@ -157,7 +157,7 @@ fn a_sidecar_row_that_does_not_fit_is_refused() {
         for end in ["", "\\n"] {
             let line = format!("{{\"file\":\"plain.parquet\",\"row\":0,\"dropped\":\"{row}{end}\"}}");
             fs::write(out.join("removed.jsonl"), line).unwrap();
-            assert_eq!(restore_folder(&out, &back).unwrap_err().kind(), ErrorKind::Input, "{row}");
+            assert_eq!(restore_folder(&out, &back, None).unwrap_err().kind(), ErrorKind::Input, "{row}");
         }
     }
 }

@@ -54,6 +54,8 @@ fn a_record_says_where_it_is_from() {
         assert_eq!((record.rank, record.text), (Some(0.5), "keep-drop!"));
         assert_eq!(&record.raw[record.value.clone()], record.text.as_bytes());
     });
+    let siteless = Fields { site: None, ..Fields::default() };
+    first_record("a.warc", RECORD, &siteless, |record| assert_eq!(record.site, None));
 }
 
 fn members(mut gzip: &[u8]) -> Vec<Vec<u8>> {
@@ -96,7 +98,7 @@ fn a_record_is_a_gzip_member() {
         assert_eq!(written.len(), 2);
         assert_eq!(written[0], RECORD);
         let back = out.with_extension("back");
-        restore_folder(&out, &back).unwrap();
+        restore_folder(&out, &back, None).unwrap();
         assert_eq!(members(&fs::read(back.join("a.warc.gz")).unwrap()), [RECORD; 3]);
     }
 }

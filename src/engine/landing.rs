@@ -1,0 +1,106 @@
+//! Where the results go: a folder, a place in an object store, standard output, or nowhere.
+//!
+//! A folder and a store hold everything a run leaves. Standard output takes the records alone, one after another and
+//! decompressed, once the plan stands; nothing is kept that `restore` or `explain` could read. So that what comes out
+//! can be told apart again, it is all JSON lines, all WARC, or one text file.
+
+use super::corpus::Corpus;
+use super::options::Options;
+use crate::io::{Format, Inputs, OutDir, OutPart, Remote};
+use crate::{Error, Result};
+use std::io::Write;
+use std::path::Path;
+
+/// A byte order mark: it may begin a file, and must not stand within one.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Where the results go.
+pub(super) struct Landing {
+    out: Option<OutDir>,
+    remote: Option<Remote>,
+}
+
+impl Landing {
+    /// Opens what the options ask for, before anything is read.
+    ///
+    /// # Errors
+    /// As [`OutDir::create`] and [`Remote::create`]; `Usage` where standard output cannot take these inputs.
+    pub(super) fn open(corpus: &Corpus<'_>) -> Result<Self> {
+        let options: &Options = corpus.options;
+        if options.streams() && options.writes_records() {
+            check_stream(&corpus.inputs)?;
+        }
+        let remote = options.remote().filter(|_| !options.dry_run);
+        let temp_dir = options.temp_dir.as_deref();
+        let remote = remote.map(|url| Remote::create(url, temp_dir, options.overwrite)).transpose()?;
+        let copy = remote.as_ref().map(Remote::folder);
+        let folder = copy.as_deref().or(options.folder()).filter(|_| !options.dry_run);
+        let create = |folder: &Path| OutDir::create(folder, &corpus.inputs, options.overwrite);
+        Ok(Self { out: folder.map(create).transpose()?, remote })
+    }
+
+    /// The folder that is written, if any.
+    pub(super) fn out(&self) -> Option<&OutDir> {
+        self.out.as_ref()
+    }
+
+    /// Gives everything its final name.
+    ///
+    /// # Errors
+    /// `Resource`; nothing half-written bears a final name even then.
+    pub(super) fn commit(self) -> Result<()> {
+        self.out.map_or(Ok(()), OutDir::commit)?;
+        self.remote.map_or(Ok(()), Remote::commit)
+    }
+}
+
+fn check_stream(inputs: &Inputs) -> Result<()> {
+    let all = |format: Format| inputs.files().iter().all(|file| file.format == format);
+    let one_text = all(Format::Text) && inputs.files().len() == 1;
+    if all(Format::JsonLines) || all(Format::Warc) || one_text {
+        return Ok(());
+    }
+    let error = Error::usage("standard output takes JSON lines alone, WARC records alone, or one text");
+    Err(error.cure("name a folder with --out"))
+}
+
+/// Records on their way to a stream.
+pub(super) struct Stream<'w> {
+    to: &'w mut (dyn Write + Send),
+    /// The last byte that went, once there is one.
+    last: Option<u8>,
+}
+
+impl<'w> Stream<'w> {
+    pub(super) fn new(to: &'w mut (dyn Write + Send)) -> Self {
+        Self { to, last: None }
+    }
+
+    /// Writes the parts of one chunk; where a file begins, so does a line.
+    pub(super) fn write(&mut self, parts: &[OutPart], bytes: &[u8]) -> Result<()> {
+        for part in parts {
+            let mut content = &bytes[part.range.clone()];
+            if part.begins && self.last.is_some() {
+                content = content.strip_prefix(MARK).unwrap_or(content);
+                if part.input.format == Format::JsonLines && self.last != Some(b'\n') && !content.is_empty() {
+                    self.put(b"\n")?;
+                }
+            }
+            self.put(content)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        self.to.flush().map_err(failed)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.last = bytes.last().copied().or(self.last);
+        self.to.write_all(bytes).map_err(failed)
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::io("write the records", "standard output", error)
+}
