@@ -103,7 +103,7 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
 mod tests {
     use super::*;
     use crate::block::chain::occurrences;
-    use crate::block::layout::Marks;
+    use crate::block::layout::GramMarks;
     use proptest::prelude::*;
 
     const K: u32 = 5;
@@ -112,8 +112,7 @@ mod tests {
         let mut position = 0;
         let hit = |&(step, copies): &(u32, u32)| {
             position += step;
-            let marks = Marks::default();
-            Hit { position, gram: u64::from(copies), copies, first: marks, last: marks }
+            Hit { position, gram: u64::from(copies), copies, marks: GramMarks::default() }
         };
         raw.iter().map(hit).collect()
     }

@@ -15,7 +15,7 @@
 //!   caller allows each open partition. On top of it come one block of at most 64 KiB for a thread that
 //!   spills, and 40 bytes for each chunk merged. A budget under 4 KiB counts as 4 KiB.
 //! - time: linear for keys that are spread over their range; `n log n` inside one key, and of merged runs.
-//! - disk: nothing if `n s` is within the budget, else `n` encoded postings (less the bytes they share), once; again for each further round of
+//! - disk: nothing if `n s` is within the budget, else `n` packed postings (`pack`), once; again for each further round of
 //!   merging (more than 64 runs in a partition that does not fit) and for a group too long for the budget.
 //! - files: at most 65 open for each open partition, one for each spilling thread; one on disk for each run.
 //! - order: by `Ord`, whatever the threads, the order of arrival and the budget: equal postings are identical.
@@ -32,18 +32,13 @@
 //! struct Band { key: u64, document: u32 }
 //!
 //! impl Posting for Band {
-//!     const BYTES: usize = 12;
+//!     const FIELDS: usize = 2;
 //!     fn key(&self) -> u64 { self.key }
-//!     fn encode(&self, out: &mut [u8]) {
-//!         out[..8].copy_from_slice(&self.key.to_le_bytes());
-//!         out[8..].copy_from_slice(&self.document.to_le_bytes());
+//!     fn split(&self, fields: &mut [u64]) {
+//!         fields.copy_from_slice(&[self.key, self.document.into()]);
 //!     }
-//!     fn decode(bytes: &[u8]) -> Self {
-//!         let (key, document) = bytes.split_at(8);
-//!         Band {
-//!             key: u64::from_le_bytes(key.try_into().expect("eight bytes")),
-//!             document: u32::from_le_bytes(document.try_into().expect("four bytes")),
-//!         }
+//!     fn join(fields: &[u64]) -> Self {
+//!         Band { key: fields[0], document: fields[1] as u32 }
 //!     }
 //! }
 //!
@@ -55,7 +50,7 @@
 //! }
 //! drop(scatter);
 //! let mut seen = Vec::new();
-//! for partition in shuffle.finish()? {
+//! for mut partition in shuffle.finish()? {
 //!     let mut groups = partition.open(1 << 20)?;
 //!     while let Some(mut group) = groups.next_group()? {
 //!         group.for_each(|band| {
@@ -72,6 +67,7 @@ mod area;
 mod budget;
 mod group;
 mod merge;
+mod pack;
 mod run;
 mod scatter;
 mod sort;
@@ -89,14 +85,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// `Ord` must order by [`key`](Self::key) first and be total over all fields: postings that compare equal are
 /// identical. Derive it on a struct whose first field is the key.
 pub trait Posting: Copy + Ord + Send + Sync + 'static {
-    /// Size on disk; at least 1.
-    const BYTES: usize;
+    /// How many numbers it consists of: 1 to 12.
+    const FIELDS: usize;
     /// What is grouped by.
     fn key(&self) -> u64;
-    /// Writes exactly [`BYTES`](Self::BYTES) bytes.
-    fn encode(&self, out: &mut [u8]);
-    /// Reads back what [`encode`](Self::encode) wrote.
-    fn decode(bytes: &[u8]) -> Self;
+    /// Its numbers, [`FIELDS`](Self::FIELDS) of them, in the order of `Ord`: they are packed best so.
+    fn split(&self, fields: &mut [u64]);
+    /// Makes a posting of what [`split`](Self::split) gave.
+    fn join(fields: &[u64]) -> Self;
 }
 
 /// What a [`Shuffle`] must know in advance.
