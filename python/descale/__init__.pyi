@@ -71,6 +71,8 @@ class RunOptions(TypedDict, total=False):
     """What to do with a record that cannot be read."""
     overwrite: bool
     """Replace results that are already there."""
+    resume: bool
+    """Go on where a run into the same folder was broken off."""
 
 class Options(RunOptions, NearOptions, BlockOptions, total=False): ...
 

@@ -8,7 +8,7 @@ use super::chain::{Hit, Stretch};
 use super::layout::Edge;
 use super::passage::passages;
 use crate::span::{Span, TokenSpan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One copy of a template, with what is known about the passage it lies in. Shares are in 255ths, so that a copy
 /// stays small in the shuffle.
@@ -88,7 +88,7 @@ fn share(part: u32, whole: u32) -> u8 {
 }
 
 /// What is known about one template. Shares are from 0 to 1, averaged over the copies.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Evidence {
     /// Copies in the corpus.

@@ -13,6 +13,7 @@ pub mod options;
 pub mod progress;
 mod reading;
 mod rewrite;
+mod stages;
 pub mod summary;
 mod table;
 
@@ -77,11 +78,8 @@ fn conduct(
     let began = Instant::now();
     let corpus = Corpus::open(options, progress, table)?;
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
-    let out = match &options.out {
-        Some(out) if !options.dry_run => Some(OutDir::create(out, &corpus.inputs, options.overwrite)?),
-        _ => None,
-    };
-    let decided = decide(&corpus, near.as_ref())?;
+    let out = open_out(&corpus)?;
+    let decided = decide(&corpus, near.as_ref(), out.as_ref())?;
     let (mut spread, mut highlights) = (Distributions::default(), Highlights::default());
     let totals = rewrite::plan(&corpus, &decided, out.as_ref(), &mut spread)?;
     let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref(), (&mut spread, &mut highlights))?;
@@ -119,12 +117,33 @@ fn conduct(
     Ok(summary)
 }
 
+/// The output folder, where one is written; with the finished stages of a run that was broken off where that is asked for.
+fn open_out(corpus: &Corpus<'_>) -> Result<Option<OutDir>> {
+    let options = corpus.options;
+    let Some(folder) = options.out.as_ref().filter(|_| !options.dry_run) else { return Ok(None) };
+    let manifest = stages::manifest(corpus)?;
+    let out = match &manifest {
+        Some(manifest) if options.resume => {
+            let differs = |old: &str| stages::difference(old, manifest);
+            OutDir::resume(folder, &corpus.inputs, options.overwrite, manifest, &differs)?
+        }
+        None if options.resume => {
+            let error = Error::usage("a run that reads standard input or a table in memory cannot be resumed");
+            return Err(error.cure("put the input into a file, or go without --resume"));
+        }
+        _ => OutDir::create(folder, &corpus.inputs, options.overwrite)?,
+    };
+    manifest.map_or(Ok(()), |manifest| out.note(&manifest))?;
+    Ok(Some(out))
+}
+
 /// Blocks first: what they take out counts in no similarity.
-fn decide(corpus: &Corpus<'_>, near: Option<&Near>) -> Result<Decided> {
-    let block = corpus.options.finds_blocks().then(|| block::run(corpus)).transpose()?;
+fn decide(corpus: &Corpus<'_>, near: Option<&Near>, out: Option<&OutDir>) -> Result<Decided> {
+    let block = || stages::stage(corpus, out, "blocks", || block::run(corpus));
+    let block = corpus.options.finds_blocks().then(block).transpose()?;
     let uncut = table::Table::default();
     let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
-    let near = near.map(|near| near::run(corpus, near, cuts)).transpose()?;
+    let near = near.map(|near| stages::stage(corpus, out, "near", || near::run(corpus, near, cuts))).transpose()?;
     Ok(Decided { near, block })
 }
 

@@ -44,6 +44,9 @@ pub struct Options {
     pub on_bad_record: OnBadRecord,
     /// Whether an output folder that already holds results may be replaced.
     pub overwrite: bool,
+    /// Go on where a run into the same folder was broken off, and leave what is finished for the next one to go on with
+    /// should this one fail. Does not change the result.
+    pub resume: bool,
     /// Decide everything and write nothing but the summary that is returned.
     pub dry_run: bool,
     /// How near-duplicate documents are found and which of them stay.
@@ -66,6 +69,7 @@ impl Default for Options {
             temp_dir: None,
             on_bad_record: OnBadRecord::Stop,
             overwrite: false,
+            resume: false,
             dry_run: false,
             near: near::Options::default(),
             block: block::Options::default(),

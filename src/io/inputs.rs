@@ -103,6 +103,16 @@ pub struct InputFile {
 }
 
 impl InputFile {
+    /// Whether it can be read by this process only: standard input, a table in memory.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.table.is_some() || self.spool.is_some()
+    }
+
+    /// When it was last written to, where the system tells.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
     /// Checks that the file is still the one that was listed; a run reads it twice and must see the same rows.
     ///
     /// # Errors
