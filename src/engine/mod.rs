@@ -13,6 +13,7 @@ pub mod options;
 pub mod progress;
 mod reading;
 mod rewrite;
+mod room;
 mod stages;
 pub mod summary;
 mod table;
@@ -79,6 +80,7 @@ fn conduct(
     let corpus = Corpus::open(options, progress, table)?;
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
     let out = open_out(&corpus)?;
+    room::check(&corpus, out.as_ref().map(OutDir::path), writes_records)?;
     let decided = decide(&corpus, near.as_ref(), out.as_ref())?;
     let (mut spread, mut highlights) = (Distributions::default(), Highlights::default());
     let totals = rewrite::plan(&corpus, &decided, out.as_ref(), &mut spread)?;
