@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A place with an input, a folder for the spill and a folder for the results.
-struct Place {
+pub(crate) struct Place {
     root: tempfile::TempDir,
 }
 
 impl Place {
-    fn new(documents: usize) -> Self {
+    pub(crate) fn new(documents: usize) -> Self {
         let place = Self { root: tempfile::tempdir().unwrap() };
         let recipe = Recipe { seed: 11, words: 150, vocabulary: 3000, blocks: 20, ..Recipe::default() };
         for folder in ["in", "spill"] {
@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -66,7 +66,7 @@ impl Place {
     }
 
     /// The results, freed of what differs from run to run.
-    fn results(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn results(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = self.files("out");
         for name in ["out/summary.json", "out/report.html"] {
             if let Some(bytes) = files.get_mut(name) {
@@ -153,7 +153,7 @@ fn events(place: &Place) -> usize {
     count.events.load(Ordering::SeqCst)
 }
 
-fn expected(place: &Place) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn expected(place: &Place) -> BTreeMap<String, Vec<u8>> {
     engine::run(&place.options(), &Silent).unwrap();
     let results = place.results();
     assert!(results["out/removed.jsonl"].len() > 1000, "the corpus gives something to do");
@@ -190,7 +190,7 @@ fn killed_at_every_stage_and_chunk() {
 }
 
 /// The command over a place, as a process.
-fn command(place: &Place) -> Command {
+pub(crate) fn command(place: &Place) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_descale"));
     command.args(["clean", "--quiet", "--memory", "16M", "-j", "2"]).arg(place.path("in"));
     command.arg("--out").arg(place.path("out")).arg("--temp-dir").arg(place.path("spill"));

@@ -53,7 +53,9 @@ impl Progress for Bar {
     }
 
     fn note(&self, message: &str) {
-        self.bar.suspend(|| note("note", &message));
+        if !self.bar.is_hidden() {
+            self.bar.suspend(|| note("note", &message));
+        }
     }
 
     fn finish(&self) {

@@ -265,7 +265,9 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut text_bytes = Table::default();
+    // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
+    let most_known = corpus.budget(16 * 2 * size_of::<(u128, Ticket)>());
     corpus.pass(
         "verify",
         || worker(corpus),
@@ -288,7 +290,9 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
                     Some(&ticket) => ticket,
                     None => shingles.put(&f.shingles)?,
                 };
-                known.entry(f.sequence).or_insert(shingles);
+                if known.len() < most_known {
+                    known.insert(f.sequence, shingles);
+                }
                 names.push(f.doc, &f.name)?;
                 text_bytes.push(f.doc, f.text_bytes);
                 let component = roots[f.doc as usize];

@@ -93,6 +93,38 @@ pub(crate) fn raw_ranges(raw: &str, spans: &[ByteSpan]) -> Result<Vec<Range<usiz
     Ok(ranges)
 }
 
+/// For the fuzzer: cutting spans of characters out of a raw string is cutting them out of its text.
+#[cfg(fuzzing)]
+pub fn probe_splice(raw: &str, wanted: &[(u16, u16)]) {
+    let mut text = String::new();
+    if raw.contains('"') || unescape(raw, &mut text).is_err() {
+        return;
+    }
+    let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let (mut spans, mut from) = (Vec::new(), 0);
+    for &(skip, take) in wanted {
+        let start = from + usize::from(skip) % 64;
+        let Some((&start, &end)) = borders.get(start).zip(borders.get(start + usize::from(take) % 64)) else { break };
+        from = borders.partition_point(|&border| border < end);
+        let narrow = |at: usize| u32::try_from(at).expect("fuzzed texts are short");
+        spans.push(ByteSpan::new(narrow(start), narrow(end)));
+    }
+    let (mut left, mut expected, mut at, mut raw_at) = (String::new(), String::new(), 0, 0);
+    for range in raw_ranges(raw, &spans).expect("the spans lie in the text") {
+        left.push_str(&raw[raw_at..range.start]);
+        raw_at = range.end;
+    }
+    left.push_str(&raw[raw_at..]);
+    for span in &spans {
+        expected.push_str(&text[at..span.start as usize]);
+        at = span.end as usize;
+    }
+    expected.push_str(&text[at..]);
+    let mut decoded = String::new();
+    unescape(&left, &mut decoded).expect("what is left is valid");
+    assert_eq!(decoded, expected);
+}
+
 /// Where a border inside a character moves to.
 #[derive(Clone, Copy)]
 enum Inside {

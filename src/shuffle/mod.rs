@@ -68,6 +68,8 @@ mod budget;
 mod group;
 mod merge;
 mod pack;
+#[cfg(fuzzing)]
+mod probe;
 mod run;
 mod scatter;
 mod sort;
@@ -75,6 +77,8 @@ mod stash;
 
 pub use area::SpillArea;
 pub use group::{Group, Groups, Partition};
+#[cfg(fuzzing)]
+pub use probe::probe_run;
 pub use scatter::{Scatter, Shuffle};
 pub use stash::{Stash, Ticket};
 

@@ -152,7 +152,7 @@ pub(super) struct RunReader<P> {
 }
 
 impl<P: Posting> RunReader<P> {
-    fn open(path: &Path, expected: u64, max_block: usize) -> Result<Self> {
+    pub(super) fn open(path: &Path, expected: u64, max_block: usize) -> Result<Self> {
         let file = File::open(path).map_err(|e| failed("open", path, e))?;
         let path = path.to_path_buf();
         let mut reader =
