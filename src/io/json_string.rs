@@ -51,7 +51,9 @@ fn escape(raw: &[u8]) -> Option<Escape> {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        &other => char::from(other),
+        // No JSON has it otherwise; half of a character must not be taken for one.
+        &other if other.is_ascii() => char::from(other),
+        _ => return None,
     };
     Some(Escape { raw_len: 2, decoded })
 }
@@ -186,6 +188,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
+    fn a_backslash_before_a_wide_character_is_no_escape() {
+        for raw in ["9\\\u{1FC}C", "\\\u{4E2D}", "\\n\\\u{E9}"] {
+            assert!(unescape(raw, &mut String::new()).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
         fn every_kernel_reads_the_same(
             raw in "([a-zé漢 ]{0,50}|(\\\\\\\\){1,3}|(\\\\u00e9){1,9}|\\\\ud83d\\\\ude00|(\\\\[\"/bfnrt]){1,3}|\\\\ud83d){0,9}"
         ) {
