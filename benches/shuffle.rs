@@ -16,22 +16,19 @@ struct Seed {
 }
 
 impl Posting for Seed {
-    const BYTES: usize = 16;
+    const FIELDS: usize = 3;
 
     fn key(&self) -> u64 {
         self.hash
     }
 
-    fn encode(&self, out: &mut [u8]) {
-        out[..8].copy_from_slice(&self.hash.to_le_bytes());
-        out[8..12].copy_from_slice(&self.document.to_le_bytes());
-        out[12..].copy_from_slice(&self.position.to_le_bytes());
+    fn split(&self, fields: &mut [u64]) {
+        fields.copy_from_slice(&[self.hash, self.document.into(), self.position.into()]);
     }
 
-    fn decode(bytes: &[u8]) -> Self {
-        let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let hash = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
-        Self { hash, document: number(8), position: number(12) }
+    #[expect(clippy::cast_possible_truncation, reason = "as split gave them")]
+    fn join(fields: &[u64]) -> Self {
+        Self { hash: fields[0], document: fields[1] as u32, position: fields[2] as u32 }
     }
 }
 
@@ -48,7 +45,7 @@ fn shuffled(area: &Arc<SpillArea>, seeds: &[Seed], push_bytes: usize, open_bytes
     seeds.iter().try_for_each(|&seed| scatter.push(seed))?;
     drop(scatter);
     let mut count = 0;
-    for partition in shuffle.finish()? {
+    for mut partition in shuffle.finish()? {
         let mut groups = partition.open(open_bytes)?;
         while let Some(group) = groups.next_group()? {
             count += u64::from(group.len() > 0);

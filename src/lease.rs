@@ -5,6 +5,8 @@
 //! use, the folder holds a file locked by its owner, and the system lets go of a lock when the process ends. The lock
 //! is taken before the file gets its name: a file of that name nobody holds has no owner. A folder without one was begun
 //! by a process that was killed, or is being begun: it is cleared too, and who is beginning it makes another.
+//!
+//! A folder can also be left on purpose, for a run that goes on with what is in it.
 
 use crate::error::{Error, Result};
 use std::fs::{self, File};
@@ -24,6 +26,8 @@ const ATTEMPTS: usize = 16;
 pub(crate) struct Lease {
     folder: TempDir,
     lock: File,
+    /// Whether the folder stays when this is dropped, as a dead process's.
+    left: bool,
 }
 
 impl Lease {
@@ -52,12 +56,18 @@ impl Lease {
         let lock = File::create_new(&unlocked).map_err(at(&unlocked))?;
         lock.lock().map_err(at(&unlocked))?;
         fs::rename(&unlocked, folder.path().join(LOCK)).map_err(at(&unlocked))?;
-        Ok(Self { folder, lock })
+        Ok(Self { folder, lock, left: false })
     }
 
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Leaves the folder behind, as a killed process does: for a run that goes on where this one ended.
+    pub(crate) fn leave(&mut self) {
+        self.folder.disable_cleanup(true);
+        self.left = true;
     }
 
     /// Whether a name in the folder is the lease's own.
@@ -70,6 +80,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Windows does not remove a locked file.
         let _ = self.lock.unlock();
+        if self.left {
+            return;
+        }
         let _ = fs::remove_dir_all(self.folder.path());
     }
 }

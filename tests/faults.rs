@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A place with an input, a folder for the spill and a folder for the results.
-struct Place {
+pub(crate) struct Place {
     root: tempfile::TempDir,
 }
 
 impl Place {
-    fn new(documents: usize) -> Self {
+    pub(crate) fn new(documents: usize) -> Self {
         let place = Self { root: tempfile::tempdir().unwrap() };
         let recipe = Recipe { seed: 11, words: 150, vocabulary: 3000, blocks: 20, ..Recipe::default() };
         for folder in ["in", "spill"] {
@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -66,7 +66,7 @@ impl Place {
     }
 
     /// The results, freed of what differs from run to run.
-    fn results(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn results(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = self.files("out");
         for name in ["out/summary.json", "out/report.html"] {
             if let Some(bytes) = files.get_mut(name) {
@@ -83,13 +83,13 @@ impl Place {
     }
 
     /// After a kill: all results or none, and the next run does not notice.
-    fn assert_survived(&self, expected: &BTreeMap<String, Vec<u8>>) {
+    fn assert_survived(&self, expected: &BTreeMap<String, Vec<u8>>, resume: bool) {
         let left = self.results();
         if left.contains_key("out/summary.json") {
             assert!(left == *expected, "summary.json stands, so all the rest must");
             fs::remove_dir_all(self.path("out")).unwrap();
         }
-        engine::run(&self.options(), &Silent).unwrap();
+        engine::run(&Options { resume, ..self.options() }, &Silent).unwrap();
         assert!(self.results() == *expected, "the run after a kill writes other bytes");
         assert_eq!(self.files("spill").into_keys().collect::<Vec<_>>(), [""; 0], "spill is left");
         let partial = fs::read_dir(self.path("out"))
@@ -153,7 +153,7 @@ fn events(place: &Place) -> usize {
     count.events.load(Ordering::SeqCst)
 }
 
-fn expected(place: &Place) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn expected(place: &Place) -> BTreeMap<String, Vec<u8>> {
     engine::run(&place.options(), &Silent).unwrap();
     let results = place.results();
     assert!(results["out/removed.jsonl"].len() > 1000, "the corpus gives something to do");
@@ -185,12 +185,12 @@ fn killed_at_every_stage_and_chunk() {
             .status()
             .unwrap();
         assert!(!status.success(), "event {n} did not kill");
-        place.assert_survived(&expected);
+        place.assert_survived(&expected, n % 2 == 0);
     }
 }
 
 /// The command over a place, as a process.
-fn command(place: &Place) -> Command {
+pub(crate) fn command(place: &Place) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_descale"));
     command.args(["clean", "--quiet", "--memory", "16M", "-j", "2"]).arg(place.path("in"));
     command.arg("--out").arg(place.path("out")).arg("--temp-dir").arg(place.path("spill"));
@@ -206,13 +206,76 @@ fn killed_at_random_moments() {
     let expected = expected(&place);
     let whole = u64::try_from(began.elapsed().as_micros()).unwrap();
     let mut random = Random::new(5, kills);
-    for _ in 0..kills {
+    for kill in 0..kills {
         let mut child = command(&place).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(random.below(whole * 5 / 4)));
         let _ = child.kill();
         child.wait().unwrap();
-        place.assert_survived(&expected);
+        place.assert_survived(&expected, kill % 2 == 0);
     }
+}
+
+/// Does something at the first event of a stage, and keeps the stages.
+struct AtStage<F>(&'static str, F, Mutex<Vec<&'static str>>);
+
+impl<F: Fn() + Sync> Progress for AtStage<F> {
+    fn stage(&self, name: &'static str, _: u64) {
+        self.2.lock().unwrap().push(name);
+        if name == self.0 {
+            (self.1)();
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn warn(&self, _: &str) {}
+    fn finish(&self) {}
+}
+
+/// Leaves a run that was broken off when a stage began.
+fn broken_off(place: &Place, stage: &'static str) {
+    let breaks = AtStage(stage, || panic!("the run ends here, as this test wants it to"), Mutex::default());
+    let options = Options { resume: true, ..place.options() };
+    let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine::run(&options, &breaks)));
+    assert!(run.is_err(), "{stage} never began");
+    assert_eq!(place.files("out").into_keys().collect::<Vec<_>>(), [""; 0], "half-made results");
+}
+
+#[test]
+fn finished_stages_are_not_done_again() {
+    let place = Place::new(300);
+    let expected = expected(&place);
+    let left: [(&str, &[&str]); 3] = [
+        ("match", &["seeds", "grams", "templates", "match"]),
+        ("sketch", &["resume", "sketch", "verify", "write"]),
+        ("write", &["resume", "resume", "write"]),
+    ];
+    for (stage, stages) in left {
+        broken_off(&place, stage);
+        let watch = AtStage("", || (), Mutex::default());
+        engine::run(&Options { resume: true, ..place.options() }, &watch).unwrap();
+        assert_eq!(watch.2.into_inner().unwrap()[..stages.len()], *stages, "broken off at {stage}");
+        assert!(place.results() == expected, "broken off at {stage}");
+        fs::remove_dir_all(place.path("out")).unwrap();
+    }
+}
+
+#[test]
+fn another_run_is_not_gone_on_with() {
+    let place = Place::new(60);
+    broken_off(&place, "write");
+    let resumed = |options: Options| engine::run(&Options { resume: true, ..options }, &Silent).unwrap_err();
+    let error = resumed(Options { mode: Mode::Dedup, ..place.options() });
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("other options") && error.to_string().contains("--resume"), "{error}");
+    let threads = Options { threads: 1, memory_bytes: 64 << 20, resume: true, ..place.options() };
+    File::options().append(true).open(place.path("in/1.jsonl")).unwrap().write_all(b"{\"text\":\"\"}\n").unwrap();
+    let error = resumed(threads.clone());
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("1.jsonl has changed"), "{error}");
+    engine::run(&Options { resume: false, ..threads }, &Silent).unwrap();
+    let hidden = fs::read_dir(place.path("out"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(hidden.count(), 0, "a run that begins anew clears");
 }
 
 #[cfg(unix)]

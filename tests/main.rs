@@ -4,6 +4,7 @@
 //! - `cases`: what goes and what stays, as TOML in `fixtures/cases`; a new case needs no Rust.
 //! - `cli`: every command in the README and in `tests/cmd` is run and its output compared.
 //! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
+//! - `faults_calls`: the same when a call of the system fails, each in its turn.
 //! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
 //! - `hostile`: loads and files made to hurt; no panic, no hang, nothing lost.
 //! - `near`: who goes because of whom: exact similarities, any order, any threshold, preferred sources, site chrome.
@@ -29,6 +30,7 @@ mod cli;
 )]
 mod corpus;
 mod faults;
+mod faults_calls;
 mod hostile;
 mod near;
 mod oracle;

@@ -79,6 +79,8 @@ class RunOptions(TypedDict, total=False):
     """How many times its size a file may be when decompressed."""
     overwrite: bool
     """Replace results that are already there."""
+    resume: bool
+    """Go on where a run into the same folder was broken off."""
 
 class Options(RunOptions, NearOptions, BlockOptions, total=False): ...
 

@@ -7,7 +7,7 @@
 //! along the document breaks the link: that is the border between boilerplate and a copied article around it.
 //! [`occurrences`] then reads the templates off the document. Nothing looks at pairs of copies.
 
-use super::layout::Marks;
+use super::layout::{GramMarks, Marks};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
 
@@ -20,10 +20,8 @@ pub struct Hit {
     pub gram: u64,
     /// Copies of the gram in the corpus.
     pub copies: u32,
-    /// Marks of the gram's first token.
-    pub first: Marks,
-    /// Marks of the gram's last token.
-    pub last: Marks,
+    /// How the gram stands on the page.
+    pub marks: GramMarks,
 }
 
 /// Joins ascending positions of repeated seeds into the stretches around them, `margin` tokens wider on both sides,
@@ -115,7 +113,7 @@ pub fn occurrences(hits: &[Hit], k: u32, max_gap: u32, template: impl Fn(&Hit) -
         let open = out.last_mut().expect("just opened");
         open.grams += 1;
         for (count, mark) in open.marked.iter_mut().zip(COUNTED) {
-            *count += u32::from(hit.first.has(mark));
+            *count += u32::from(hit.marks.has(mark));
         }
     }
     out
@@ -127,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn hit(position: u32, gram: u64) -> Hit {
-        Hit { position, gram, copies: 2, first: Marks::default(), last: Marks::default() }
+        Hit { position, gram, copies: 2, marks: GramMarks::default() }
     }
 
     proptest! {

@@ -109,7 +109,7 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Pass
             }),
         }
         let open = runs.last_mut().expect("just opened");
-        open.passage.cited += u32::from(hit.first.has(Marks::CITED));
+        open.passage.cited += u32::from(hit.marks.has(Marks::CITED));
         if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
             open.kin += end - hit.position.max(open.kin_end);
             open.kin_end = end;
@@ -162,6 +162,7 @@ fn has_own_text(runs: &[Run], inner: &[Run], head: usize, tokens: u32) -> bool {
 mod tests {
     use super::*;
     use crate::block::chain::occurrences;
+    use crate::block::layout::GramMarks;
     use proptest::prelude::*;
 
     const K: u32 = 5;
@@ -170,8 +171,7 @@ mod tests {
         let mut position = 0;
         let hit = |&(step, copies): &(u32, u32)| {
             position += step;
-            let marks = Marks::default();
-            Hit { position, gram: u64::from(copies), copies, first: marks, last: marks }
+            Hit { position, gram: u64::from(copies), copies, marks: GramMarks::default() }
         };
         raw.iter().map(hit).collect()
     }

@@ -5,57 +5,10 @@
 //! how set, in what company. `O(copies)`; copies arrive sorted by document and place.
 
 use super::chain::{Hit, Stretch};
-use super::layout::{Border, Marks};
+use super::layout::Edge;
 use super::passage::passages;
 use crate::span::{Span, TokenSpan};
-use serde::Serialize;
-
-/// Where a stretch begins or ends on the page, weakest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Edge {
-    /// In the middle of a sentence.
-    #[default]
-    Inside,
-    /// At the border of a sentence.
-    Sentence,
-    /// At the border of a line.
-    Line,
-    /// At the border of a paragraph.
-    Paragraph,
-}
-
-/// A border that misses a line's by four words still is meant to be there: beside a name or number that differs from
-/// copy to copy, a gram of five words shows nothing of up to four words at the border of a block. A word counts two.
-const MAX_MISSED: u32 = 8;
-
-/// A copy that begins with the last word of the paragraph before, or ends with the first of the one after, was meant to
-/// begin or end between them: texts of one language often share such a word, and the cut leaves it where it is.
-const MAX_OVERSHOT: u32 = 1;
-
-impl Edge {
-    fn at_start(marks: Marks) -> Self {
-        let overshot = marks.distance(Border::ParagraphEnd) <= MAX_OVERSHOT;
-        let own = Self::strongest(marks, [Border::ParagraphStart, Border::LineStart, Border::SentenceStart]);
-        if overshot { Self::Paragraph } else { own }
-    }
-
-    fn at_end(marks: Marks) -> Self {
-        let overshot = marks.distance(Border::ParagraphStart) <= MAX_OVERSHOT;
-        let own = Self::strongest(marks, [Border::ParagraphEnd, Border::LineEnd, Border::SentenceEnd]);
-        if overshot { Self::Paragraph } else { own }
-    }
-
-    fn strongest(marks: Marks, borders: [Border; 3]) -> Self {
-        let kinds = [Self::Paragraph, Self::Line, Self::Sentence];
-        let near = borders.iter().zip(kinds).find(|(border, _)| marks.distance(**border) <= MAX_MISSED);
-        near.map_or(Self::Inside, |(_, kind)| kind)
-    }
-
-    fn from_code(code: u8) -> Self {
-        [Self::Inside, Self::Sentence, Self::Line, Self::Paragraph][usize::from(code.min(3))]
-    }
-}
+use serde::{Deserialize, Serialize};
 
 /// One copy of a template, with what is known about the passage it lies in. Shares are in 255ths, so that a copy
 /// stays small in the shuffle.
@@ -120,7 +73,7 @@ pub fn copies(
             passage: passage.span,
             tokens,
             content: stretch.content,
-            edges: [Edge::at_start(first.first) as u8, Edge::at_end(last.last) as u8],
+            edges: [first.marks.start() as u8, last.marks.end() as u8],
             quoted,
             code,
             contact,
@@ -140,7 +93,7 @@ fn share(part: u32, whole: u32) -> u8 {
 }
 
 /// What is known about one template. Shares are from 0 to 1, averaged over the copies.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Evidence {
     /// Copies in the corpus.

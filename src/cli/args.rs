@@ -165,6 +165,9 @@ pub(super) struct Common {
     /// Replace a result folder that is already there
     #[arg(long, help_heading = "Output")]
     overwrite: bool,
+    /// Go on where a run into the same folder was broken off
+    #[arg(long, help_heading = "Output")]
+    resume: bool,
     /// Decide everything, write nothing
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
@@ -305,6 +308,7 @@ impl Common {
             max_record_bytes: self.max_record,
             max_expansion: self.max_expansion,
             overwrite: self.overwrite,
+            resume: self.resume,
             dry_run: self.dry_run,
             ..default
         }
@@ -411,14 +415,14 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_library() {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
-                    --on-bad-record skip --format warc --max-record 1M --max-expansion 9 --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
+                    --on-bad-record skip --format warc --max-record 1M --max-expansion 9 --overwrite --resume --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
                     --keep field:score --prefer a,b/c --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
                     --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
         let expected = serde_json::json!({
             "mode": "clean", "inputs": ["a", "b"], "format": "warc", "out": "o", "max-record": 1 << 20, "max-expansion": 9, "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
-            "dry-run": true,
+            "resume": true, "dry-run": true,
             "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "prefer": ["a", "b/c"], "contain": 0.9},
             "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first",
                       "protect": ["code", "quotes"], "gram-tokens": 6, "window": 9},

@@ -52,6 +52,12 @@ impl Progress for Bar {
         self.bar.suspend(|| note("warning", &message));
     }
 
+    fn note(&self, message: &str) {
+        if !self.bar.is_hidden() {
+            self.bar.suspend(|| note("note", &message));
+        }
+    }
+
     fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -3,9 +3,10 @@
 use crate::Error;
 use crate::io::Chunk;
 use crate::record::RecordView;
+use serde::{Deserialize, Serialize};
 
 /// Totals of the input.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Census {
     /// Rows: document numbers are below.
     pub(super) rows: u32,

@@ -9,8 +9,7 @@ use super::progress::Progress;
 use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
-use crate::shuffle::{Options as ShuffleOptions, Posting};
-use crate::shuffle::{Shuffle, SpillArea};
+use crate::shuffle::{Groups, Options as ShuffleOptions, Partition, Posting, Shuffle, SpillArea};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -69,20 +68,41 @@ impl<'a> Corpus<'a> {
     pub(super) fn fold<P: Posting, R: Send>(
         &self,
         shuffle: Shuffle<P>,
-        fold: impl Fn(usize, crate::shuffle::Groups<P>) -> Result<R> + Sync,
+        fold: impl Fn(usize, Groups<'_, P>) -> Result<R> + Sync,
     ) -> Result<Vec<R>> {
-        let share = self.budget(4 * rayon::current_num_threads());
-        let partitions = shuffle.finish()?;
-        let folded: Vec<Result<R>> = partitions
+        let folded: Vec<Result<R>> = shuffle
+            .finish()?
             .into_par_iter()
             .enumerate()
             .with_max_len(1)
-            .map(|(i, partition)| {
-                self.check_cancelled()?;
-                fold(i, partition.open(share)?)
-            })
+            .map(|(i, mut partition)| self.fold_one(i, &mut partition, &fold))
             .collect();
         folded.into_iter().collect()
+    }
+
+    /// The same for partitions that are folded again later.
+    pub(super) fn fold_kept<P: Posting, R: Send>(
+        &self,
+        partitions: &mut [Partition<P>],
+        fold: impl Fn(usize, Groups<'_, P>) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let folded: Vec<Result<R>> = partitions
+            .par_iter_mut()
+            .enumerate()
+            .with_max_len(1)
+            .map(|(i, partition)| self.fold_one(i, partition, &fold))
+            .collect();
+        folded.into_iter().collect()
+    }
+
+    fn fold_one<P: Posting, R>(
+        &self,
+        number: usize,
+        partition: &mut Partition<P>,
+        fold: impl Fn(usize, Groups<'_, P>) -> Result<R>,
+    ) -> Result<R> {
+        self.check_cancelled()?;
+        fold(number, partition.open(self.budget(4 * rayon::current_num_threads()))?)
     }
 
     fn check_cancelled(&self) -> Result<()> {

@@ -6,6 +6,7 @@
 
 use super::corpus::Corpus;
 use super::options::Options;
+use super::stages;
 use crate::io::{Format, Inputs, OutDir, OutPart, Remote};
 use crate::{Error, Result};
 use std::io::Write;
@@ -35,8 +36,11 @@ impl Landing {
         let remote = remote.map(|url| Remote::create(url, temp_dir, options.overwrite)).transpose()?;
         let copy = remote.as_ref().map(Remote::folder);
         let folder = copy.as_deref().or(options.folder()).filter(|_| !options.dry_run);
-        let create = |folder: &Path| OutDir::create(folder, &corpus.inputs, options.overwrite);
-        Ok(Self { out: folder.map(create).transpose()?, remote })
+        if options.resume && remote.is_some() {
+            let error = Error::usage("a run into an object store cannot be resumed");
+            return Err(error.cure("name a folder with --out and copy it, or go without --resume"));
+        }
+        Ok(Self { out: folder.map(|folder| open_folder(corpus, folder)).transpose()?, remote })
     }
 
     /// The folder that is written, if any.
@@ -52,6 +56,25 @@ impl Landing {
         self.out.map_or(Ok(()), OutDir::commit)?;
         self.remote.map_or(Ok(()), Remote::commit)
     }
+}
+
+/// The output folder; with the finished stages of a run that was broken off where that is asked for.
+fn open_folder(corpus: &Corpus<'_>, folder: &Path) -> Result<OutDir> {
+    let options = corpus.options;
+    let manifest = stages::manifest(corpus)?;
+    let out = match &manifest {
+        Some(manifest) if options.resume => {
+            let differs = |old: &str| stages::difference(old, manifest);
+            OutDir::resume(folder, &corpus.inputs, options.overwrite, manifest, &differs)?
+        }
+        None if options.resume => {
+            let error = Error::usage("a run that reads standard input or a table in memory cannot be resumed");
+            return Err(error.cure("put the input into a file, or go without --resume"));
+        }
+        _ => OutDir::create(folder, &corpus.inputs, options.overwrite)?,
+    };
+    manifest.map_or(Ok(()), |manifest| out.note(&manifest))?;
+    Ok(out)
 }
 
 fn check_stream(inputs: &Inputs) -> Result<()> {

@@ -14,6 +14,8 @@ pub mod options;
 pub mod progress;
 mod reading;
 mod rewrite;
+mod room;
+mod stages;
 pub mod summary;
 mod table;
 
@@ -22,7 +24,7 @@ pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::io::{Rows, restore_folder};
+use crate::io::{OutDir, Rows, restore_folder};
 use crate::near::Near;
 use crate::report::Gallery;
 use crate::{Error, Result};
@@ -81,7 +83,8 @@ fn conduct(
     let near = options.finds_near().then(|| Near::new(&options.near)).transpose()?;
     let landing = Landing::open(&corpus)?;
     let out = landing.out();
-    let decided = decide(&corpus, near.as_ref())?;
+    room::check(&corpus, out.map(OutDir::path), writes_records)?;
+    let decided = decide(&corpus, near.as_ref(), out)?;
     let (mut spread, mut highlights) = (Distributions::default(), Highlights::default());
     let totals = rewrite::plan(&corpus, &decided, out, &mut spread)?;
     let (found, stripped) = rewrite::blocks(&corpus, &decided, out, (&mut spread, &mut highlights))?;
@@ -121,11 +124,12 @@ fn conduct(
 }
 
 /// Blocks first: what they take out counts in no similarity.
-fn decide(corpus: &Corpus<'_>, near: Option<&Near>) -> Result<Decided> {
-    let block = corpus.options.finds_blocks().then(|| block::run(corpus)).transpose()?;
+fn decide(corpus: &Corpus<'_>, near: Option<&Near>, out: Option<&OutDir>) -> Result<Decided> {
+    let block = || stages::stage(corpus, out, "blocks", || block::run(corpus));
+    let block = corpus.options.finds_blocks().then(block).transpose()?;
     let uncut = table::Table::default();
     let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
-    let near = near.map(|near| near::run(corpus, near, cuts)).transpose()?;
+    let near = near.map(|near| stages::stage(corpus, out, "near", || near::run(corpus, near, cuts))).transpose()?;
     Ok(Decided { near, block })
 }
 

@@ -38,16 +38,15 @@ struct Band {
 }
 
 impl Posting for Band {
-    const BYTES: usize = 12;
+    const FIELDS: usize = 2;
     fn key(&self) -> u64 {
         self.key
     }
-    fn encode(&self, out: &mut [u8]) {
-        out[..8].copy_from_slice(&self.key.to_le_bytes());
-        out[8..].copy_from_slice(&self.doc.to_le_bytes());
+    fn split(&self, fields: &mut [u64]) {
+        fields.copy_from_slice(&[self.key, self.doc.into()]);
     }
-    fn decode(bytes: &[u8]) -> Self {
-        Self { key: u64_at(bytes, 0), doc: u32_at(bytes, 8) }
+    fn join(fields: &[u64]) -> Self {
+        Self { key: fields[0], doc: narrow(fields[1]) }
     }
 }
 
@@ -63,32 +62,40 @@ struct Candidate {
 }
 
 impl Posting for Candidate {
-    const BYTES: usize = 44;
+    const FIELDS: usize = 8;
     fn key(&self) -> u64 {
         self.component.into()
     }
-    fn encode(&self, out: &mut [u8]) {
-        for (i, field) in [self.component, self.position, self.doc, self.tokens].into_iter().enumerate() {
-            out[4 * i..4 * i + 4].copy_from_slice(&field.to_le_bytes());
-        }
-        out[16..32].copy_from_slice(&self.sequence.to_le_bytes());
-        out[32..40].copy_from_slice(&self.shingles.at.to_le_bytes());
-        out[40..44].copy_from_slice(&self.shingles.len.to_le_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
+    fn split(&self, fields: &mut [u64]) {
+        let [component, position, doc, tokens] = [self.component, self.position, self.doc, self.tokens].map(u64::from);
+        let [low, high] = [self.sequence, self.sequence >> 64].map(|half| half as u64);
+        fields.copy_from_slice(&[
+            component,
+            position,
+            doc,
+            tokens,
+            high,
+            low,
+            self.shingles.at,
+            self.shingles.len.into(),
+        ]);
     }
-    fn decode(bytes: &[u8]) -> Self {
-        Self {
-            component: u32_at(bytes, 0),
-            position: u32_at(bytes, 4),
-            doc: u32_at(bytes, 8),
-            tokens: u32_at(bytes, 12),
-            sequence: u128::from_le_bytes(bytes[16..32].try_into().expect("sixteen bytes")),
-            shingles: Ticket { at: u64_at(bytes, 32), len: u32_at(bytes, 40) },
-        }
+    fn join(fields: &[u64]) -> Self {
+        let [component, position, doc, tokens] = [0, 1, 2, 3].map(|at| narrow(fields[at]));
+        let sequence = u128::from(fields[4]) << 64 | u128::from(fields[5]);
+        Self { component, position, doc, tokens, sequence, shingles: Ticket { at: fields[6], len: narrow(fields[7]) } }
     }
 }
 
 pub(in crate::engine) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// A field of a posting that was made of 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "as it was split")]
+pub(in crate::engine) fn narrow(field: u64) -> u32 {
+    field as u32
 }
 
 pub(in crate::engine) fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -270,7 +277,9 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut text_bytes = Table::default();
+    // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
+    let most_known = corpus.budget(16 * 2 * size_of::<(u128, Ticket)>());
     corpus.pass(
         "verify",
         || worker(corpus),
@@ -293,7 +302,9 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
                     Some(&ticket) => ticket,
                     None => shingles.put(&f.shingles)?,
                 };
-                known.entry(f.sequence).or_insert(shingles);
+                if known.len() < most_known {
+                    known.insert(f.sequence, shingles);
+                }
                 names.push(f.doc, &f.name)?;
                 text_bytes.push(f.doc, f.text_bytes);
                 let component = roots[f.doc as usize];

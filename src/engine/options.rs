@@ -59,6 +59,9 @@ pub struct Options {
     pub max_expansion: u32,
     /// Whether an output folder that already holds results may be replaced.
     pub overwrite: bool,
+    /// Go on where a run into the same folder was broken off, and leave what is finished for the next one to go on with
+    /// should this one fail. Does not change the result.
+    pub resume: bool,
     /// Decide everything and write nothing but the summary that is returned.
     pub dry_run: bool,
     /// How near-duplicate documents are found and which of them stay.
@@ -85,6 +88,7 @@ impl Default for Options {
             max_record_bytes: limits.max_record_bytes as u64,
             max_expansion: limits.max_expansion,
             overwrite: false,
+            resume: false,
             dry_run: false,
             near: near::Options::default(),
             block: block::Options::default(),

@@ -14,6 +14,11 @@ pub trait Progress: Sync {
     /// Something the user should know that does not stop the run, as a bad record that was passed over.
     fn warn(&self, message: &str);
 
+    /// Something worth knowing that is no cause for worry, as how much will be written.
+    fn note(&self, message: &str) {
+        let _ = message;
+    }
+
     /// The run is over, well or not.
     fn finish(&self);
 

@@ -76,6 +76,11 @@ impl Names {
         Ok(())
     }
 
+    /// The documents with a name, ascending.
+    pub(super) fn docs(&self) -> impl Iterator<Item = u32> + '_ {
+        self.tickets.iter().map(|(doc, _)| doc)
+    }
+
     /// The name of a document, empty if it was never added.
     pub(super) fn get(&self, doc: u32) -> Result<String> {
         let mut bytes = Vec::new();

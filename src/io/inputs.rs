@@ -119,6 +119,16 @@ pub struct InputFile {
 }
 
 impl InputFile {
+    /// Whether it can be read by this process only: standard input, a table in memory.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.table.is_some() || self.copy.is_some()
+    }
+
+    /// When it was last written to, where the system tells.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
     /// Whether a user who says `source` means this file or a folder that holds it, by its path or its output name.
     #[must_use]
     pub fn is_from(&self, source: &str) -> bool {

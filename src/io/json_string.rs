@@ -51,7 +51,9 @@ fn escape(raw: &[u8]) -> Option<Escape> {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        &other => char::from(other),
+        // No JSON has it otherwise; half of a character must not be taken for one.
+        &other if other.is_ascii() => char::from(other),
+        _ => return None,
     };
     Some(Escape { raw_len: 2, decoded })
 }
@@ -91,6 +93,38 @@ pub(crate) fn raw_ranges(raw: &str, spans: &[ByteSpan]) -> Result<Vec<Range<usiz
         }
     }
     Ok(ranges)
+}
+
+/// For the fuzzer: cutting spans of characters out of a raw string is cutting them out of its text.
+#[cfg(fuzzing)]
+pub fn probe_splice(raw: &str, wanted: &[(u16, u16)]) {
+    let mut text = String::new();
+    if raw.contains('"') || unescape(raw, &mut text).is_err() {
+        return;
+    }
+    let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let (mut spans, mut from) = (Vec::new(), 0);
+    for &(skip, take) in wanted {
+        let start = from + usize::from(skip) % 64;
+        let Some((&start, &end)) = borders.get(start).zip(borders.get(start + usize::from(take) % 64)) else { break };
+        from = borders.partition_point(|&border| border < end);
+        let narrow = |at: usize| u32::try_from(at).expect("fuzzed texts are short");
+        spans.push(ByteSpan::new(narrow(start), narrow(end)));
+    }
+    let (mut left, mut expected, mut at, mut raw_at) = (String::new(), String::new(), 0, 0);
+    for range in raw_ranges(raw, &spans).expect("the spans lie in the text") {
+        left.push_str(&raw[raw_at..range.start]);
+        raw_at = range.end;
+    }
+    left.push_str(&raw[raw_at..]);
+    for span in &spans {
+        expected.push_str(&text[at..span.start as usize]);
+        at = span.end as usize;
+    }
+    expected.push_str(&text[at..]);
+    let mut decoded = String::new();
+    unescape(&left, &mut decoded).expect("what is left is valid");
+    assert_eq!(decoded, expected);
 }
 
 /// Where a border inside a character moves to.
@@ -149,6 +183,13 @@ mod tests {
     fn text(raw: &str) -> Result<String, usize> {
         let mut out = String::new();
         unescape(raw, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn a_backslash_before_a_wide_character_is_no_escape() {
+        for raw in ["9\\\u{1FC}C", "\\\u{4E2D}", "\\n\\\u{E9}"] {
+            assert!(unescape(raw, &mut String::new()).is_err(), "{raw}");
+        }
     }
 
     proptest! {

@@ -50,6 +50,8 @@ pub use chunk::{Chunk, Chunks, Part, ReadOptions, Source};
 pub use cloud::{Remote, is_url};
 pub use compress::Compression;
 pub use inputs::{Format, InputFile, Inputs};
+#[cfg(fuzzing)]
+pub use json_string::probe_splice;
 pub use output::{DataWriter, FileSink, JsonLines, OutDir};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};

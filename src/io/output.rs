@@ -43,11 +43,53 @@ impl OutDir {
         if folder.exists() {
             recover(folder)?;
         }
-        if !overwrite && folder.exists() && !visible_names(folder)?.is_empty() {
-            let error = Error::usage("the output folder is not empty").at(folder);
-            return Err(error.cure("name another, or replace what an earlier run left in it with --overwrite"));
-        }
+        check_empty(folder, overwrite)?;
         Ok(Self { staging: Staging::open(folder)?, overwrite })
+    }
+
+    /// The same, with the finished stages of a run that was broken off, if it left some and its manifest is `manifest`.
+    /// What this run finishes stays for the next one even if it fails. `differs` says how another manifest is another.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); `Usage` where the run that was broken off had another manifest.
+    pub fn resume(
+        folder: &Path,
+        inputs: &Inputs,
+        overwrite: bool,
+        manifest: &str,
+        differs: &dyn Fn(&str) -> String,
+    ) -> Result<Self> {
+        check_apart(folder, inputs)?;
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::usage("the output folder is a file").at(folder));
+        }
+        let staging = Staging::resume(folder, manifest, differs)?;
+        check_empty(folder, overwrite)?;
+        Ok(Self { staging, overwrite })
+    }
+
+    /// Writes down what the stages of this run are made from; from here on they are kept for a run that goes on.
+    ///
+    /// # Errors
+    /// `Resource` where it cannot be written.
+    pub fn note(&self, manifest: &str) -> Result<()> {
+        self.staging.note(manifest)
+    }
+
+    /// The file of a stage that an earlier run finished.
+    ///
+    /// # Errors
+    /// `Resource` where it cannot be read.
+    pub fn stage(&self, name: &str) -> Result<Option<File>> {
+        self.staging.stage(name)
+    }
+
+    /// Writes the file of a finished stage, where stages are kept.
+    ///
+    /// # Errors
+    /// What `write` returns; `Resource` where it cannot be written.
+    pub fn finish_stage(&self, name: &str, write: impl FnOnce(&File) -> Result<()>) -> Result<()> {
+        self.staging.finish_stage(name, write)
     }
 
     /// The folder, as it was named.
@@ -115,6 +157,15 @@ impl OutDir {
         let replaced: &[&str] = if self.overwrite { &OURS } else { &[] };
         self.staging.commit(replaced, LAST)
     }
+}
+
+/// Refuses a folder with something in it, unless it may be replaced.
+fn check_empty(folder: &Path, overwrite: bool) -> Result<()> {
+    if !overwrite && folder.exists() && !visible_names(folder)?.is_empty() {
+        let error = Error::usage("the output folder is not empty").at(folder);
+        return Err(error.cure("name another, or replace what an earlier run left in it with --overwrite"));
+    }
+    Ok(())
 }
 
 /// Refuses an output folder and inputs of which one lies in the other.

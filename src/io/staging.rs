@@ -4,6 +4,9 @@
 //! and never what a live one is writing. Everything is synced before the first move. Moves are renames in one file
 //! system; a list of what is moved is written first, so that whoever finds the folder after a kill between two moves
 //! can take them back: what was there before the run is there again, and the next run starts clean.
+//!
+//! Beside the results lie the finished stages, under a manifest of what they were made from. A run that goes on takes
+//! them over from the folder of a dead one, if the manifest is its own, in one rename.
 
 use crate::error::{Error, Result};
 use crate::lease::{self, Lease};
@@ -20,6 +23,13 @@ const OLD: &str = ".old";
 const MOVING: &str = ".moving";
 /// That list while it is not complete.
 const LISTING: &str = ".listing";
+/// What a run that goes on needs not do again, in the partial folder.
+const STAGES: &str = ".stages";
+/// What those stages were made from, in that folder.
+const MANIFEST: &str = "manifest.json";
+
+/// Says what differs between this run and one with another manifest.
+pub(super) type Differs<'d> = dyn Fn(&str) -> String + 'd;
 
 /// A target folder and the partial folder inside it.
 #[derive(Debug)]
@@ -29,6 +39,8 @@ pub(super) struct Staging {
     /// Whether the target was made for this run, and goes with it if nothing is committed.
     made: bool,
     committed: bool,
+    /// Whether finished stages stay for a run that goes on, if nothing is committed.
+    stays: bool,
 }
 
 impl Staging {
@@ -37,11 +49,69 @@ impl Staging {
     /// # Errors
     /// `Resource` where a folder cannot be made.
     pub(super) fn open(target: &Path) -> Result<Self> {
+        Self::take_over(target, |_, _| Ok(()), false)
+    }
+
+    /// The same, with the finished stages of a dead run whose manifest is `manifest`; they stay also if this run fails.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Usage` where a dead run's manifest is another, which is left as it is.
+    pub(super) fn resume(target: &Path, manifest: &str, differs: &Differs<'_>) -> Result<Self> {
+        let rescue = |dead: &Path, partial: &Path| {
+            let (from, to) = (dead.join(STAGES), partial.join(STAGES));
+            let Ok(old) = fs::read_to_string(from.join(MANIFEST)) else { return Ok(()) };
+            if old != manifest {
+                let error = Error::usage(format!("the run to go on with is another: {}", differs(&old))).at(target);
+                return Err(error.cure("undo the change, or begin anew without --resume"));
+            }
+            if to.exists() { Ok(()) } else { fs::rename(&from, &to).map_err(|e| Error::io("take over", &from, e)) }
+        };
+        Self::take_over(target, rescue, true)
+    }
+
+    fn take_over(target: &Path, rescue: impl Fn(&Path, &Path) -> Result<()>, stays: bool) -> Result<Self> {
         let made = !target.exists();
         fs::create_dir_all(target).map_err(|e| Error::io("create the folder", target, e))?;
-        recover(target)?;
         let partial = Lease::new(target, PREFIX).map_err(|(path, e)| Error::io("create", path, e))?;
-        Ok(Self { target: target.to_path_buf(), partial, made, committed: false })
+        lease::clear(target, PREFIX, |dead| {
+            take_back(dead, target)?;
+            rescue(dead, partial.path())
+        })?;
+        Ok(Self { target: target.to_path_buf(), partial, made, committed: false, stays })
+    }
+
+    /// Writes down what the stages are made from, unless stages were taken over.
+    pub(super) fn note(&self, manifest: &str) -> Result<()> {
+        let stages = self.partial.path().join(STAGES);
+        if stages.exists() {
+            return Ok(());
+        }
+        fs::create_dir(&stages).map_err(|e| Error::io("create the folder", &stages, e))?;
+        let path = stages.join(MANIFEST);
+        fs::write(&path, manifest).map_err(|e| Error::io("write", &path, e))
+    }
+
+    /// The file of a finished stage.
+    pub(super) fn stage(&self, name: &str) -> Result<Option<File>> {
+        let path = self.partial.path().join(STAGES).join(name);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("read", path, e)),
+        }
+    }
+
+    /// Writes the file of a stage, which is finished when `write` is; nothing where [`note`](Self::note) was not called.
+    pub(super) fn finish_stage(&self, name: &str, write: impl FnOnce(&File) -> Result<()>) -> Result<()> {
+        let stages = self.partial.path().join(STAGES);
+        if !stages.exists() {
+            return Ok(());
+        }
+        let (begun, done) = (stages.join(format!("{name}.begun")), stages.join(name));
+        let file = File::create(&begun).map_err(|e| Error::io("create", &begun, e))?;
+        write(&file)?;
+        file.sync_all().map_err(|e| Error::io("sync", &begun, e))?;
+        fs::rename(&begun, &done).map_err(|e| Error::io("rename", &begun, e))
     }
 
     /// The folder that was asked for.
@@ -110,7 +180,7 @@ impl Staging {
     /// The names at the top of the partial folder, sorted.
     fn staged(&self) -> Result<Vec<OsString>> {
         let mut names = names(self.partial.path())?;
-        names.retain(|name| !Lease::owns(name));
+        names.retain(|name| !Lease::owns(name) && name != STAGES);
         Ok(names)
     }
 
@@ -137,6 +207,14 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        if self.stays && !self.committed {
+            for name in self.staged().unwrap_or_default() {
+                let path = self.partial.path().join(name);
+                let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            }
+            self.partial.leave();
+            return;
+        }
         let _ = fs::remove_dir_all(self.partial.path());
         if self.made && !self.committed {
             // Fails where somebody else put something in, and that is right.

@@ -17,7 +17,7 @@ pub struct Piece {
 }
 
 /// A deletion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Cut {
     /// Bytes of the text, on character borders.
     pub span: ByteSpan,

@@ -18,6 +18,7 @@ use super::merge::{MAX_FAN_IN, Merge, reduce};
 use super::run::{Run, RunReader, RunWriter};
 use super::sort::{gather, sort};
 use crate::{Error, Result};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The postings of a range of keys, in no order yet.
@@ -31,13 +32,15 @@ pub struct Partition<P> {
     bits: u32,
     /// Postings in a block of a run.
     block: usize,
+    /// Whether the chunks are sorted.
+    sorted: bool,
 }
 
 impl<P: Posting> Partition<P> {
     pub(super) fn new(area: &Arc<SpillArea>, chunks: Vec<Vec<P>>, runs: Vec<Run>, bits: u32, block: usize) -> Self {
         let in_memory: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let len = in_memory + runs.iter().map(Run::len).sum::<u64>();
-        Self { area: Arc::clone(area), chunks, runs, len, bits, block }
+        Self { area: Arc::clone(area), chunks, runs, len, bits, block, sorted: false }
     }
 
     /// How many postings it holds.
@@ -49,11 +52,12 @@ impl<P: Posting> Partition<P> {
 
     /// Sorts it within `budget_bytes` more than it holds already (under 4 KiB counts as 4 KiB): the caller's share
     /// for one partition, to be had back when the [`Groups`] are dropped. Costs some 15 ns a posting in memory;
-    /// otherwise next to nothing here, and about 20 ns in `next_group`.
+    /// otherwise next to nothing here, and about 20 ns in `next_group`. May be called again, for the same groups: what
+    /// the partition holds, in memory and on disk, goes when it is dropped.
     ///
     /// # Errors
     /// A resource error when a run cannot be read or written, or is corrupt.
-    pub fn open(self, budget_bytes: usize) -> Result<Groups<P>> {
+    pub fn open(&mut self, budget_bytes: usize) -> Result<Groups<'_, P>> {
         let budget_bytes = budget_bytes.max(FLOOR_BYTES);
         // The sorted slice with a byte a posting for the tables of the sort, and what is read from disk.
         let spilled: u64 = self.runs.iter().map(Run::len).sum();
@@ -63,69 +67,72 @@ impl<P: Posting> Partition<P> {
         Ok(Groups { state, failed: false })
     }
 
-    fn gather(self) -> Result<Vec<P>> {
-        let mut pieces = self.chunks;
-        for run in self.runs {
-            let mut piece = Vec::with_capacity(usize::try_from(run.len()).expect("it fits the budget"));
-            for posting in run.read()? {
-                piece.push(posting?);
-            }
-            pieces.push(piece);
+    fn gather(&mut self) -> Result<Cow<'_, [P]>> {
+        if !self.runs.is_empty() {
+            let read = |run: &Run| run.read()?.collect::<Result<Vec<P>>>();
+            let from_disk = self.runs.iter().map(read).collect::<Result<Vec<_>>>()?;
+            let pieces: Vec<&[P]> = self.chunks.iter().chain(&from_disk).map(Vec::as_slice).collect();
+            return Ok(Cow::Owned(gather(&pieces, self.bits)));
         }
-        Ok(gather(pieces, self.bits))
+        if !self.sorted || self.chunks.len() > 1 {
+            let pieces: Vec<&[P]> = self.chunks.iter().map(Vec::as_slice).collect();
+            self.chunks = vec![gather(&pieces, self.bits)];
+            self.sorted = true;
+        }
+        Ok(Cow::Borrowed(self.chunks.first().map_or(&[], Vec::as_slice)))
     }
 
-    fn stream(mut self, budget_bytes: usize) -> Result<Streamed<P>> {
-        let block_bytes = self.block * P::BYTES;
+    fn stream(&mut self, budget_bytes: usize) -> Result<Streamed<'_, P>> {
+        let block_bytes = self.block * size_of::<P>();
         let fan_in = (budget_bytes / 2 / block_bytes).clamp(2, MAX_FAN_IN);
         reduce::<P>(&mut self.runs, fan_in, &self.area, self.block)?;
-        let mut streams = Vec::with_capacity(self.chunks.len() + self.runs.len());
-        for mut chunk in self.chunks {
-            sort(&mut chunk, self.bits);
-            streams.push(Stream::Memory(chunk.into_iter()));
+        if !self.sorted {
+            self.chunks.iter_mut().for_each(|chunk| sort(chunk, self.bits));
+            self.sorted = true;
         }
-        for run in self.runs {
-            streams.push(Stream::Disk(run.read()?, run));
+        let mut streams: Vec<_> = self.chunks.iter().map(|chunk| Stream::Memory(chunk.iter())).collect();
+        for run in &self.runs {
+            streams.push(Stream::Disk(run.read()?));
         }
         let held = Vec::with_capacity((budget_bytes / 4 / size_of::<P>().max(1)).max(1));
-        Ok(Streamed { area: self.area, merge: Merge::new(streams)?, held, spooled: None, block: self.block })
+        Ok(Streamed { area: &self.area, merge: Merge::new(streams)?, held, spooled: None, block: self.block })
     }
 }
 
-/// A sorted piece of a partition; a run is kept until it was read.
+/// A sorted piece of a partition.
 #[derive(Debug)]
-enum Stream<P> {
-    Memory(std::vec::IntoIter<P>),
-    Disk(RunReader<P>, #[expect(dead_code, reason = "removes the file when dropped")] Run),
+enum Stream<'a, P> {
+    Memory(std::slice::Iter<'a, P>),
+    Disk(RunReader<P>),
 }
 
-impl<P: Posting> Iterator for Stream<P> {
+impl<P: Posting> Iterator for Stream<'_, P> {
     type Item = Result<P>;
 
     #[inline]
     fn next(&mut self) -> Option<Result<P>> {
         match self {
-            Self::Memory(postings) => postings.next().map(Ok),
-            Self::Disk(reader, _) => reader.next(),
+            Self::Memory(postings) => postings.next().copied().map(Ok),
+            Self::Disk(reader) => reader.next(),
         }
     }
 }
 
 /// The groups of a partition, in the order of their keys.
 #[derive(Debug)]
-pub struct Groups<P> {
-    state: State<P>,
+pub struct Groups<'a, P: Posting> {
+    state: State<'a, P>,
     failed: bool,
 }
 
 #[derive(Debug)]
-enum State<P> {
+enum State<'a, P: Posting> {
     /// All postings, and where the next group starts.
-    Sorted(Vec<P>, usize),
-    Streamed(Streamed<P>),
+    Sorted(Cow<'a, [P]>, usize),
+    Streamed(Streamed<'a, P>),
 }
 
-impl<P: Posting> Groups<P> {
+impl<P: Posting> Groups<'_, P> {
     /// The next group, or `None` after the last. A slice costs nothing, a streamed group `log2` of the streams merged
     /// a posting.
     ///
@@ -159,9 +166,9 @@ fn next_slice<'a, P: Posting>(postings: &'a [P], at: &mut usize) -> KeyAndBody<'
 }
 
 #[derive(Debug)]
-struct Streamed<P> {
-    area: Arc<SpillArea>,
-    merge: Merge<P, Stream<P>>,
+struct Streamed<'a, P> {
+    area: &'a Arc<SpillArea>,
+    merge: Merge<P, Stream<'a, P>>,
     /// The group at hand, if it is short; never grows beyond the capacity it was made with.
     held: Vec<P>,
     /// The group at hand, if it is long.
@@ -169,7 +176,7 @@ struct Streamed<P> {
     block: usize,
 }
 
-impl<P: Posting> Streamed<P> {
+impl<P: Posting> Streamed<'_, P> {
     fn next_body(&mut self) -> Result<KeyAndBody<'_, P>> {
         self.held.clear();
         self.spooled = None;
@@ -187,7 +194,7 @@ impl<P: Posting> Streamed<P> {
 
     /// Writes what is held, `next` and the rest of their group as a run.
     fn spool(&mut self, next: P) -> Result<Run> {
-        let mut writer = RunWriter::create(&self.area, self.block)?;
+        let mut writer = RunWriter::create(self.area, self.block)?;
         for posting in &self.held {
             writer.push(posting)?;
         }

@@ -3,15 +3,12 @@
 //! Layout, all numbers little-endian:
 //!
 //! ```text
-//! header   magic "descrun\n" · version u32 · posting size u32
-//! block    number of postings u32 (never 0) · XXH3 of the payload, seeded with the block's number, u64 · payload
-//! payload  a bit for every byte of a posting: whether it varies in the block · the first posting · of every posting the
-//!          bytes that vary
-//! trailer  0 u32 · XXH3 of the total, seeded with the number of blocks, u64 · total number of postings u64
+//! header   magic "descrun\n" · version u32 · fields of a posting u32
+//! block    number of postings u32 (never 0) · length of the payload u32 · XXH3 of the payload, seeded with the block's
+//!          number, u64 · payload
+//! payload  the postings, packed (`pack`)
+//! trailer  0 u32 · 8 u32 · XXH3 of the total, seeded with the number of blocks, u64 · total number of postings u64
 //! ```
-//!
-//! Postings of a sorted block have much in common (the top of the key, the zeros above small numbers), and a byte that
-//! all of them share is written once: what the block way spills shrinks to two thirds, for less than a nanosecond a byte.
 //!
 //! The count stands at the end, so that a run can be written without knowing its length (a spooled group) and
 //! without seeking. A cut file lacks its trailer, a changed or moved block fails its checksum; both are reported with
@@ -19,18 +16,17 @@
 
 use super::Posting;
 use super::area::{SpillArea, failed};
+use super::pack::{most_bytes, pack, unpack};
 use crate::{Error, Result, hash};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"descrun\n";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 16;
-const BLOCK_HEADER_BYTES: usize = 12;
-const TOTAL_BYTES: usize = 8;
+const BLOCK_HEADER_BYTES: usize = 16;
 
 /// A finished run; the file is removed when this is dropped.
 #[derive(Debug)]
@@ -64,10 +60,11 @@ impl Drop for Run {
 pub(super) struct RunWriter<P> {
     file: File,
     run: Run,
-    /// The block under construction: room for what stands before its postings, then the postings whole.
-    block: Vec<u8>,
+    /// The block under construction.
+    block: Vec<P>,
+    /// The one before, as it was written.
+    packed: Vec<u8>,
     blocks: u64,
-    posting: PhantomData<P>,
 }
 
 impl<P: Posting> RunWriter<P> {
@@ -75,107 +72,68 @@ impl<P: Posting> RunWriter<P> {
     pub(super) fn create(area: &Arc<SpillArea>, block: usize) -> Result<Self> {
         let (file, path) = area.create()?;
         let run = Run { area: Arc::clone(area), path, len: 0, block };
-        let full_block = Vec::with_capacity(front::<P>() + block * P::BYTES);
-        let mut writer = Self { file, run, block: full_block, blocks: 0, posting: PhantomData };
-        writer.write(&header::<P>())?;
-        writer.block.resize(front::<P>(), 0);
+        let mut writer = Self { file, run, block: Vec::with_capacity(block), packed: header::<P>(), blocks: 0 };
+        writer.write()?;
         Ok(writer)
     }
 
     /// Appends the next posting; the caller pushes in order.
     #[inline]
     pub(super) fn push(&mut self, posting: &P) -> Result<()> {
-        let start = self.block.len();
-        self.block.resize(start + P::BYTES, 0);
-        posting.encode(&mut self.block[start..]);
-        if self.block.len() == front::<P>() + self.run.block * P::BYTES {
-            self.write_block()?;
-        }
-        Ok(())
+        self.block.push(*posting);
+        if self.block.len() == self.run.block { self.write_block() } else { Ok(()) }
     }
 
     /// Writes what is left and the trailer.
     pub(super) fn finish(mut self) -> Result<Run> {
-        if self.block.len() > front::<P>() {
+        if !self.block.is_empty() {
             self.write_block()?;
         }
         let total = self.run.len.to_le_bytes();
-        let mut trailer = [0u8; BLOCK_HEADER_BYTES + TOTAL_BYTES];
-        trailer[4..BLOCK_HEADER_BYTES].copy_from_slice(&hash::bytes(&total, self.blocks).to_le_bytes());
-        trailer[BLOCK_HEADER_BYTES..].copy_from_slice(&total);
-        self.write(&trailer)?;
+        self.begin();
+        self.packed.extend_from_slice(&total);
+        self.end(0);
+        self.write()?;
         Ok(self.run)
     }
 
     fn write_block(&mut self) -> Result<()> {
-        let mut block = std::mem::take(&mut self.block);
-        let count = u32::try_from((block.len() - front::<P>()) / P::BYTES).expect("a block is at most 64 KiB");
-        thin::<P>(&mut block);
-        let (head, payload) = block.split_at_mut(BLOCK_HEADER_BYTES);
-        head[..4].copy_from_slice(&count.to_le_bytes());
-        head[4..].copy_from_slice(&hash::bytes(payload, self.blocks).to_le_bytes());
-        self.write(&block)?;
+        let count = u32::try_from(self.block.len()).expect("a block is at most 64 KiB");
+        self.begin();
+        pack(&self.block, &mut self.packed);
+        self.end(count);
+        self.write()?;
+        self.block.clear();
         self.run.len += u64::from(count);
         self.blocks += 1;
-        block.clear();
-        block.resize(front::<P>(), 0);
-        self.block = block;
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| failed("write", &self.run.path, e))?;
-        self.run.area.count_written(bytes.len());
+    /// Leaves room for the head of a block.
+    fn begin(&mut self) {
+        self.packed.clear();
+        self.packed.resize(BLOCK_HEADER_BYTES, 0);
+    }
+
+    /// Fills it in.
+    fn end(&mut self, count: u32) {
+        let (head, payload) = self.packed.split_at_mut(BLOCK_HEADER_BYTES);
+        let length = u32::try_from(payload.len()).expect("a block is short");
+        head[..4].copy_from_slice(&count.to_le_bytes());
+        head[4..8].copy_from_slice(&length.to_le_bytes());
+        head[8..].copy_from_slice(&hash::bytes(payload, self.blocks).to_le_bytes());
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.file.write_all(&self.packed).map_err(|e| failed("write", &self.run.path, e))?;
+        self.run.area.count_written(self.packed.len());
         Ok(())
     }
 }
 
-/// Bytes of the bits that say what varies.
-const fn mask_bytes<P: Posting>() -> usize {
-    P::BYTES.div_ceil(8)
-}
-
-/// What stands before the postings of a block: its header, the bits, the first posting.
-const fn front<P: Posting>() -> usize {
-    BLOCK_HEADER_BYTES + mask_bytes::<P>() + P::BYTES
-}
-
-/// The places of the bytes that vary, from the bits.
-fn varying<P: Posting>(mask: &[u8]) -> impl Iterator<Item = usize> {
-    (0..P::BYTES).filter(|&at| mask[at / 8] >> (at % 8) & 1 == 1)
-}
-
-/// Fills in the front of a block and leaves of its postings the bytes that vary.
-fn thin<P: Posting>(block: &mut Vec<u8>) {
-    let (front, postings) = block.split_at_mut(front::<P>());
-    let (mask, first) = front[BLOCK_HEADER_BYTES..].split_at_mut(mask_bytes::<P>());
-    first.copy_from_slice(&postings[..P::BYTES]);
-    let mut differs = vec![0u8; P::BYTES];
-    for posting in postings.chunks_exact(P::BYTES) {
-        differs.iter_mut().zip(posting.iter().zip(&*first)).for_each(|(d, (a, b))| *d |= a ^ b);
-    }
-    mask.fill(0);
-    for at in (0..P::BYTES).filter(|&at| differs[at] != 0) {
-        mask[at / 8] |= 1 << (at % 8);
-    }
-    let places: Vec<usize> = varying::<P>(mask).collect();
-    let mut to = 0;
-    for from in (0..postings.len()).step_by(P::BYTES) {
-        for &place in &places {
-            postings[to] = postings[from + place];
-            to += 1;
-        }
-    }
-    block.truncate(self::front::<P>() + to);
-}
-
-fn header<P: Posting>() -> [u8; HEADER_BYTES] {
-    let size = u32::try_from(P::BYTES).expect("a posting is small");
-    let mut header = [0u8; HEADER_BYTES];
-    header[..8].copy_from_slice(MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[12..].copy_from_slice(&size.to_le_bytes());
-    header
+fn header<P: Posting>() -> Vec<u8> {
+    let fields = u32::try_from(P::FIELDS).expect("a posting is small");
+    [&MAGIC[..], &VERSION.to_le_bytes(), &fields.to_le_bytes()].concat()
 }
 
 /// Reads a run front to back; an iterator that ends with the trailer or with an error.
@@ -183,43 +141,25 @@ fn header<P: Posting>() -> [u8; HEADER_BYTES] {
 pub(super) struct RunReader<P> {
     file: File,
     path: PathBuf,
-    /// The current block; of its postings those before `at` are handed out, and `left` are not.
-    payload: Vec<u8>,
+    /// The postings of the current block; those before `at` are handed out.
+    block: Vec<P>,
     at: usize,
-    left: u32,
-    /// The posting handed out last, encoded; bytes that do not vary stay in it.
-    posting_bytes: Vec<u8>,
-    /// The places of those that do.
-    varying: Vec<usize>,
     max_block: usize,
     blocks: u64,
     seen: u64,
     expected: u64,
     ended: bool,
-    posting: PhantomData<P>,
 }
 
 impl<P: Posting> RunReader<P> {
-    fn open(path: &Path, expected: u64, max_block: usize) -> Result<Self> {
+    pub(super) fn open(path: &Path, expected: u64, max_block: usize) -> Result<Self> {
         let file = File::open(path).map_err(|e| failed("open", path, e))?;
-        let mut reader = Self {
-            file,
-            path: path.to_path_buf(),
-            payload: Vec::new(),
-            at: 0,
-            left: 0,
-            posting_bytes: Vec::new(),
-            varying: Vec::new(),
-            max_block,
-            blocks: 0,
-            seen: 0,
-            expected,
-            ended: false,
-            posting: PhantomData,
-        };
+        let path = path.to_path_buf();
+        let mut reader =
+            Self { file, path, block: Vec::new(), at: 0, max_block, blocks: 0, seen: 0, expected, ended: false };
         let mut found = [0u8; HEADER_BYTES];
         reader.fill(&mut found)?;
-        if found != header::<P>() {
+        if header::<P>() != found {
             return Err(reader.broken("its header is not that of a run of these postings"));
         }
         Ok(reader)
@@ -228,41 +168,30 @@ impl<P: Posting> RunReader<P> {
     fn next_block(&mut self) -> Result<()> {
         let mut head = [0u8; BLOCK_HEADER_BYTES];
         self.fill(&mut head)?;
-        let (count, checksum) = head.split_at(4);
-        let count = u32::from_le_bytes(count.try_into().expect("four bytes"));
-        let checksum = u64::from_le_bytes(checksum.try_into().expect("eight bytes"));
-        if count as usize > self.max_block {
+        let count = u32::from_le_bytes(head[..4].try_into().expect("four bytes")) as usize;
+        let length = u32::from_le_bytes(head[4..8].try_into().expect("four bytes")) as usize;
+        let checksum = u64::from_le_bytes(head[8..].try_into().expect("eight bytes"));
+        if count > self.max_block || length > most_bytes::<P>(count) {
             return Err(self.broken("a block is longer than any that was written"));
         }
-        let mut payload = std::mem::take(&mut self.payload);
-        payload.resize(if count == 0 { TOTAL_BYTES } else { mask_bytes::<P>() + P::BYTES }, 0);
+        let mut payload = vec![0; length];
         self.fill(&mut payload)?;
-        if count > 0 {
-            self.varying.clear();
-            self.varying.extend(varying::<P>(&payload));
-            let start = payload.len();
-            payload.resize(start + count as usize * self.varying.len(), 0);
-            self.fill(&mut payload[start..])?;
-        }
         if hash::bytes(&payload, self.blocks) != checksum {
             return Err(self.broken("the checksum of a block does not match"));
         }
         if count == 0 {
             return self.end(&payload);
         }
-        self.at = mask_bytes::<P>() + P::BYTES;
-        self.posting_bytes.clear();
-        self.posting_bytes.extend_from_slice(&payload[mask_bytes::<P>()..self.at]);
-        self.payload = payload;
-        self.left = count;
+        self.at = 0;
+        self.block.clear();
+        unpack(&mut payload, count, &mut self.block).ok_or_else(|| self.broken("a block is no packed postings"))?;
         self.blocks += 1;
-        self.seen += u64::from(count);
+        self.seen += count as u64;
         Ok(())
     }
 
     fn end(&mut self, total: &[u8]) -> Result<()> {
-        let total = u64::from_le_bytes(total.try_into().expect("eight bytes"));
-        if total != self.seen || total != self.expected {
+        if total != self.seen.to_le_bytes() || self.seen != self.expected {
             return Err(self.broken("postings are missing"));
         }
         self.ended = true;
@@ -288,23 +217,23 @@ impl<P: Posting> Iterator for RunReader<P> {
 
     #[inline]
     fn next(&mut self) -> Option<Result<P>> {
-        if self.left == 0 {
+        if self.at == self.block.len() {
             if self.ended {
                 return None;
             }
             if let Err(error) = self.next_block() {
                 self.ended = true;
+                self.block.clear();
+                self.at = 0;
                 return Some(Err(error));
             }
             if self.ended {
                 return None;
             }
         }
-        let bytes = &self.payload[self.at..self.at + self.varying.len()];
-        self.varying.iter().zip(bytes).for_each(|(&place, &byte)| self.posting_bytes[place] = byte);
-        self.at += bytes.len();
-        self.left -= 1;
-        Some(Ok(P::decode(&self.posting_bytes)))
+        let posting = self.block[self.at];
+        self.at += 1;
+        Some(Ok(posting))
     }
 }
 
@@ -359,9 +288,11 @@ mod tests {
     fn moved_blocks_are_an_error() {
         let run = written(20);
         let mut bytes = std::fs::read(&run.path).unwrap();
-        // In both blocks the lowest bytes of key and value vary, and nothing else.
-        let block = front::<Pair>() + 10 * 2;
-        bytes[HEADER_BYTES..HEADER_BYTES + 2 * block].rotate_left(block);
+        let length =
+            |at: usize| BLOCK_HEADER_BYTES + u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        let first = length(HEADER_BYTES);
+        let both = first + length(HEADER_BYTES + first);
+        bytes[HEADER_BYTES..HEADER_BYTES + both].rotate_left(first);
         std::fs::write(&run.path, bytes).unwrap();
         assert!(read_back(&run).unwrap_err().to_string().contains("checksum"));
     }

@@ -13,6 +13,7 @@ use super::area::SpillArea;
 use super::budget::{Pool, Sizes};
 use super::group::Partition;
 use super::merge::Merge;
+use super::pack::MAX_FIELDS;
 use super::run::Run;
 use super::sort::sort;
 use super::{Options, Posting, lock};
@@ -49,7 +50,7 @@ impl<P: Posting> Shuffle<P> {
     /// # Errors
     /// A usage error when `key_bits` is over 64.
     pub fn new(area: &Arc<SpillArea>, options: Options) -> Result<Self> {
-        const { assert!(P::BYTES > 0, "a posting takes room on disk") };
+        const { assert!(P::FIELDS > 0 && P::FIELDS <= MAX_FIELDS, "a posting has few fields") };
         let Options { budget_bytes, key_bits } = options;
         if key_bits > u64::BITS {
             return Err(Error::usage(format!("keys of {key_bits} bits: 64 is the most")));

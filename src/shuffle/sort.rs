@@ -23,23 +23,22 @@ const MAX_DIGIT_BITS: u32 = 11;
 /// Sorts the postings of all `pieces`, whose keys agree above their lowest `bits` bits, into one slice.
 ///
 /// Needs room for the result beside the pieces.
-pub(super) fn gather<P: Posting>(pieces: Vec<Vec<P>>, bits: u32) -> Vec<P> {
-    let Some(&any) = pieces.iter().flatten().next() else { return Vec::new() };
-    let len = pieces.iter().map(Vec::len).sum();
+pub(super) fn gather<P: Posting>(pieces: &[&[P]], bits: u32) -> Vec<P> {
+    let Some(&any) = pieces.iter().copied().flatten().next() else { return Vec::new() };
+    let len = pieces.iter().map(|piece| piece.len()).sum();
     let digits = Digits::new(len, bits);
     let mut next = vec![0; digits.count()];
-    pieces.iter().flatten().for_each(|posting| next[digits.of(posting)] += 1);
+    pieces.iter().copied().flatten().for_each(|posting| next[digits.of(posting)] += 1);
     let mut start = 0;
     for count in &mut next {
         start += std::mem::replace(count, start);
     }
     let mut sorted = vec![any; len];
-    for posting in pieces.iter().flatten() {
+    for posting in pieces.iter().copied().flatten() {
         let place = &mut next[digits.of(posting)];
         sorted[*place] = *posting;
         *place += 1;
     }
-    drop(pieces);
     sort_each(&mut sorted, &next, digits.shift);
     sorted
 }
@@ -138,14 +137,14 @@ mod tests {
             let mut in_place = postings.clone();
             sort(&mut in_place, width);
             prop_assert_eq!(&in_place, &expected);
-            prop_assert_eq!(gather(postings.chunks(piece).map(<[Pair]>::to_vec).collect(), width), expected);
+            prop_assert_eq!(gather(&postings.chunks(piece).collect::<Vec<_>>(), width), expected);
         }
     }
 
     #[test]
     fn a_single_key_in_a_wide_range_is_sorted_by_the_rest() {
         let mut postings: Vec<Pair> = (0..5000).rev().map(|value| Pair { key: 7, value }).collect();
-        assert!(gather(vec![postings.clone()], 64).is_sorted());
+        assert!(gather(&[postings.as_slice()], 64).is_sorted());
         sort(&mut postings, 64);
         assert!(postings.is_sorted());
     }

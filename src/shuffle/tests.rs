@@ -13,20 +13,19 @@ pub(super) struct Pair {
 }
 
 impl Posting for Pair {
-    const BYTES: usize = 12;
+    const FIELDS: usize = 2;
 
     fn key(&self) -> u64 {
         self.key
     }
 
-    fn encode(&self, out: &mut [u8]) {
-        out[..8].copy_from_slice(&self.key.to_le_bytes());
-        out[8..].copy_from_slice(&self.value.to_le_bytes());
+    fn split(&self, fields: &mut [u64]) {
+        fields.copy_from_slice(&[self.key, self.value.into()]);
     }
 
-    fn decode(bytes: &[u8]) -> Self {
-        let (key, value) = bytes.split_at(8);
-        Self { key: u64::from_le_bytes(key.try_into().unwrap()), value: u32::from_le_bytes(value.try_into().unwrap()) }
+    #[expect(clippy::cast_possible_truncation, reason = "as split gave them")]
+    fn join(fields: &[u64]) -> Self {
+        Self { key: fields[0], value: fields[1] as u32 }
     }
 }
 
@@ -64,7 +63,7 @@ fn filled(area: &Arc<SpillArea>, postings: &[Pair], threads: usize, options: Opt
 
 fn grouped(partitions: Vec<Partition<Pair>>, budget_bytes: usize) -> Result<Grouped> {
     let mut all = Vec::new();
-    for partition in partitions {
+    for mut partition in partitions {
         let (expected, mut len) = (partition.len(), 0);
         let mut groups = partition.open(budget_bytes)?;
         while let Some(mut group) = groups.next_group()? {
@@ -231,7 +230,7 @@ fn groups_stay_failed_after_a_failure() {
     let postings: Vec<Pair> = (0..20_000).map(|value| Pair { key: u64::from(value), value }).collect();
     let area = area();
     let mut partitions = filled(&area, &postings, 1, TINY).unwrap().finish().unwrap();
-    let mut groups = partitions.remove(0).open(4 << 10).unwrap();
+    let mut groups = partitions[0].open(4 << 10).unwrap();
     for entry in std::fs::read_dir(area.path()).unwrap() {
         let file = std::fs::OpenOptions::new().write(true).open(entry.unwrap().path()).unwrap();
         file.set_len(100).unwrap();
@@ -245,7 +244,7 @@ fn parts_can_be_opened_in_other_threads() {
     fn is_send<T: Send>() {}
     fn is_sync<T: Sync>() {}
     is_send::<Partition<Pair>>();
-    is_send::<Groups<Pair>>();
+    is_send::<Groups<'_, Pair>>();
     is_send::<Scatter<'_, Pair>>();
     is_sync::<Shuffle<Pair>>();
     is_sync::<SpillArea>();

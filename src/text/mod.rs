@@ -22,6 +22,8 @@ mod kernel;
 mod scan;
 mod unicode;
 
+#[cfg(fuzzing)]
+pub use scan::probe_kernels;
 pub use scan::{tokenize, tokenize_words};
 pub use unicode::{fold, is_word};
 

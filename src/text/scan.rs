@@ -49,6 +49,23 @@ fn tokenize_with(kernel: Kernel, view: View, text: &str, out: &mut Tokens) {
     }
 }
 
+/// For the fuzzer: every kernel makes the same tokens, with spans that ascend and hold whole characters.
+#[cfg(fuzzing)]
+pub fn probe_kernels(text: &str) {
+    for view in [View::Content, View::Words] {
+        let mut portable = Tokens::default();
+        tokenize_with(Kernel::Portable, view, text, &mut portable);
+        assert_eq!(portable.hashes.len(), portable.spans.len());
+        assert!(portable.spans.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        assert!(portable.spans.iter().all(|span| !text[span.range()].is_empty()));
+        for kernel in Kernel::available() {
+            let mut tokens = Tokens::default();
+            tokenize_with(kernel, view, text, &mut tokens);
+            assert!(tokens.hashes == portable.hashes && tokens.spans == portable.spans, "{kernel:?} {view:?}");
+        }
+    }
+}
+
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],

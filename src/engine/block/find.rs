@@ -1,10 +1,9 @@
 //! Finds what repeats: winnowed seeds, regions around those that repeat, then every gram in the regions.
 
-use super::postings::{Gram, Repeat, Seed};
+use super::postings::{Gram, Repeat, Repeated, Seed};
 use super::{Worker, worker};
-use crate::Result;
 use crate::block::chain;
-use crate::block::layout::marks;
+use crate::block::layout::{GramMarks, marks};
 use crate::block::{KeepCopies, Options, REGION_MARGIN, winnow};
 use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
@@ -13,10 +12,11 @@ use crate::engine::table::Table;
 use crate::record::RecordView;
 use crate::shuffle::Shuffle;
 use crate::span::TokenSpan;
+use crate::{Error, Result};
 
 /// What the first read gives.
 pub(super) struct Seeds {
-    pub(super) postings: Shuffle<Gram>,
+    pub(super) postings: Shuffle<Seed>,
     /// Each document's length in tokens of its body.
     pub(super) lengths: Vec<u32>,
     /// Whether a document has running lines.
@@ -26,7 +26,7 @@ pub(super) struct Seeds {
 
 /// Read 1: the winnowed seeds.
 pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
-    let postings = corpus.shuffle::<Gram>(64)?;
+    let postings = corpus.shuffle::<Seed>(64)?;
     let (mut lengths, mut running, mut census) = (Vec::new(), Vec::new(), Census::default());
     corpus.pass(
         "seeds",
@@ -44,7 +44,7 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                 lengths[at] = u32::try_from(tokens.len()).expect("a document has fewer than 2^32 tokens");
                 running[at] = !reading.running.is_empty();
                 share.count(record, reading.spans().len());
-                push_seeds(options, record.doc, tokens, grams, |gram| scatter.push(gram))
+                push_seeds(options, record.doc, tokens, grams, |seed| scatter.push(seed))
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
             share.bad = bad;
@@ -65,13 +65,13 @@ fn push_seeds(
     doc: u32,
     tokens: &[u64],
     grams: &mut Vec<u64>,
-    mut push: impl FnMut(Gram) -> Result<()>,
+    mut push: impl FnMut(Seed) -> Result<()>,
 ) -> Result<()> {
     let mut result = Ok(());
     winnow::seeds(options, tokens, grams, |hash, i| {
         if result.is_ok() {
             let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
-            result = push(Gram { hash, doc, position, first: 0, last: 0 });
+            result = push(Seed { hash, doc, position });
         }
     });
     result
@@ -81,16 +81,16 @@ fn push_seeds(
 pub(super) fn regions(
     corpus: &Corpus<'_>,
     options: &Options,
-    seeds: Shuffle<Gram>,
+    seeds: Shuffle<Seed>,
     lengths: &[u32],
 ) -> Result<Table<TokenSpan>> {
     let rows = u32::try_from(lengths.len()).expect("documents are numbered by u32");
-    let repeated = corpus.shuffle::<Seed>(bits_of(rows))?;
+    let repeated = corpus.shuffle::<Repeated>(bits_of(rows))?;
     corpus.fold(seeds, |_, mut groups| {
         let mut scatter = repeated.scatter();
         while let Some(mut group) = groups.next_group()? {
             if group.len() > 1 {
-                group.for_each(|g| scatter.push(Seed { doc: g.doc, position: g.position }))?;
+                group.for_each(|g| scatter.push(Repeated { doc: g.doc, position: g.position }))?;
             }
         }
         Ok(())
@@ -145,8 +145,8 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<Token
                     {
                         let at = position as usize;
                         if options.exact || !winnow::is_low_complexity(gram, &layout[at..at + k]) {
-                            let (first, last) = (layout[at].0, layout[at + k - 1].0);
-                            scatter.push(Gram { hash, doc, position, first, last })?;
+                            let marks = GramMarks::of(layout[at], layout[at + k - 1]).0;
+                            scatter.push(Gram { hash, doc, position, marks })?;
                         }
                     }
                 }
@@ -165,7 +165,8 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<Token
                 continue;
             }
             let copies = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let gram = (partition as u64) << 32 | table.len() as u64;
+            let part = u16::try_from(partition).expect("a shuffle has at most 1024 partitions");
+            let gram = u32::try_from(table.len()).map_err(|_| too_many())?;
             table.push(copies);
             // Where every repeat goes but the first copy, the first place of each gram is no repeat.
             let mut kept = u32::from(options.exact && options.keep_copies != KeepCopies::None);
@@ -174,10 +175,15 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<Token
                     kept -= 1;
                     return Ok(());
                 }
-                scatter.push(Repeat { doc: g.doc, position: g.position, gram, copies, first: g.first, last: g.last })
+                scatter.push(Repeat { doc: g.doc, position: g.position, part, gram, marks: g.marks })
             })?;
         }
         Ok(table)
     })?;
     Ok(Hits { by_doc, copies })
+}
+
+/// The error of a corpus whose passages cannot be numbered.
+pub(super) fn too_many() -> Error {
+    Error::resource("more than 2^32 distinct passages repeat").cure("split the corpus, or raise --min-tokens")
 }

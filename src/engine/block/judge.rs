@@ -1,74 +1,85 @@
 //! Joins repeated grams into templates, folds the copies of each into evidence, and has it decided.
 
-use super::find::Hits;
-use super::postings::{HIT_BYTES, Link, TemplateCopy, hit, read_hit, write_hit};
+use super::find::{Hits, too_many};
+use super::postings::{Link, Repeat, TemplateCopy};
 use super::{MAX_GAP, PARTNERS};
 use crate::block::chain::{self, Hit};
 use crate::block::decide::{Reason, decide};
+use crate::block::layout::GramMarks;
 use crate::block::template::{self, Copy, Evidence, Place};
 use crate::block::{Options, PASSAGE_GAP};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::{bits_of, u32_at};
 use crate::near::Components;
-use crate::shuffle::{Shuffle, Stash, Ticket};
+use crate::shuffle::{Group, Partition, Shuffle};
 use crate::{Error, Result};
-use rayon::prelude::*;
 use std::sync::Mutex;
 
-/// The hits of one document, put aside.
-type Aside = Vec<(u32, Ticket)>;
+/// The hits of one document; a group of them is read twice.
+struct OfDocument<'a> {
+    /// The number of each part's first gram.
+    first_of: &'a [u32],
+    copies: &'a [u32],
+}
+
+impl OfDocument<'_> {
+    /// Replaces `hits` by those of a group; the document.
+    fn read(&self, mut group: Group<'_, Repeat>, hits: &mut Vec<Hit>) -> Result<u32> {
+        hits.clear();
+        group.for_each(|r| {
+            let gram = self.first_of[usize::from(r.part)] + r.gram;
+            let copies = self.copies[gram as usize];
+            hits.push(Hit { position: r.position, gram: gram.into(), copies, marks: GramMarks(r.marks) });
+            Ok(())
+        })?;
+        Ok(u32::try_from(group.key()).expect("the key is a document"))
+    }
+}
 
 /// Folds by document, link, document, template: which grams belong together, and what is known of each template.
 pub(super) fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, lengths: &[u32]) -> Result<Vec<Template>> {
     let mut first_of = Vec::with_capacity(hits.copies.len());
-    let mut grams = 0u64;
+    let mut grams = 0u32;
     for table in &hits.copies {
         first_of.push(grams);
-        grams += table.len() as u64;
+        grams = u32::try_from(table.len()).ok().and_then(|n| grams.checked_add(n)).ok_or_else(too_many)?;
     }
-    let grams = u32::try_from(grams).map_err(|_| {
-        Error::resource("more than 2^32 distinct passages repeat").cure("split the corpus, or raise --min-tokens")
-    })?;
-    let number = |gram: u64| {
-        let dense = first_of[usize::try_from(gram >> 32).expect("a partition")] + (gram & u64::from(u32::MAX));
-        u32::try_from(dense).expect("there are fewer than 2^32 grams")
-    };
-    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
-    let stash = Mutex::new(Stash::new(&corpus.area, corpus.budget(4)));
+    let copies = joined(hits.copies);
+    let of_document = OfDocument { first_of: &first_of, copies: &copies };
     let links = corpus.shuffle::<Link>(32 + bits_of(grams))?;
-    let aside = corpus.fold(hits.by_doc, |_, mut groups| {
+    let reach = if options.exact { counted(options) } else { MAX_GAP };
+    let mut by_doc = hits.by_doc.finish()?;
+    corpus.fold_kept(&mut by_doc, |_, mut groups| {
         let mut scatter = links.scatter();
-        let mut aside: Aside = Vec::new();
-        let mut of_doc: Vec<Hit> = Vec::new();
-        let mut bytes = Vec::new();
-        while let Some(mut group) = groups.next_group()? {
-            of_doc.clear();
-            let doc = u32::try_from(group.key()).expect("the key is a document");
-            group.for_each(|r| {
-                of_doc.push(hit(r, number(r.gram)));
-                Ok(())
-            })?;
+        let mut hits = Vec::new();
+        while let Some(group) = groups.next_group()? {
+            of_document.read(group, &mut hits)?;
             let mut result = Ok(());
-            let reach = if options.exact { k } else { MAX_GAP };
-            chain::links(&of_doc, reach, |a, b| {
+            chain::links(&hits, reach, |a, b| {
                 if result.is_ok() {
                     result = scatter.push(Link { grams: a.gram << 32 | b.gram });
                 }
             });
             result?;
-            bytes.clear();
-            of_doc.iter().for_each(|h| write_hit(h, &mut bytes));
-            let ticket = stash.lock().map_err(|_| Error::resource("a worker failed"))?.put(&bytes)?;
-            aside.push((doc, ticket));
         }
-        Ok(aside)
+        Ok(())
     })?;
-    let copies: Vec<u32> = hits.copies.into_iter().flatten().collect();
     let roots = linked(corpus, links, &copies)?;
-    drop(copies);
-    let stash = stash.into_inner().map_err(|_| Error::resource("a worker failed"))?;
-    judged(corpus, options, &aside, &stash, &roots, lengths)
+    judged(corpus, options, (by_doc, &of_document), &roots, lengths)
 }
+
+/// Tokens of a gram.
+fn counted(options: &Options) -> u32 {
+    u32::try_from(options.counted_tokens()).expect("checked options are small")
+}
+
+/// One table after the other; each is freed when it was copied.
+fn joined(tables: Vec<Vec<u32>>) -> Vec<u32> {
+    let mut all = Vec::with_capacity(tables.iter().map(Vec::len).sum());
+    tables.into_iter().for_each(|table| all.extend(table));
+    all
+}
+
 /// Fold by link: the template of each gram.
 fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, copies: &[u32]) -> Result<Vec<u32>> {
     let grams = u32::try_from(copies.len()).expect("there are fewer than 2^32 grams");
@@ -101,23 +112,20 @@ pub(super) struct Template {
 fn judged(
     corpus: &Corpus<'_>,
     options: &Options,
-    aside: &[Aside],
-    stash: &Stash,
+    (mut by_doc, of_document): (Vec<Partition<Repeat>>, &OfDocument<'_>),
     roots: &[u32],
     lengths: &[u32],
 ) -> Result<Vec<Template>> {
-    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
+    let k = counted(options);
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
     let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
-    aside.par_iter().try_for_each(|docs| {
+    let gap = if options.exact { 0 } else { MAX_GAP };
+    corpus.fold_kept(&mut by_doc, |_, mut groups| {
         let mut scatter = by_template.scatter();
-        let (mut bytes, mut hits) = (Vec::new(), Vec::new());
-        for &(doc, ticket) in docs {
-            stash.get(ticket, &mut bytes)?;
-            hits.clear();
-            hits.extend(bytes.chunks_exact(HIT_BYTES).map(read_hit));
+        let mut hits = Vec::new();
+        while let Some(group) = groups.next_group()? {
+            let doc = of_document.read(group, &mut hits)?;
             let template = |hit: &Hit| roots[usize::try_from(hit.gram).expect("a gram's number")];
-            let gap = if options.exact { 0 } else { MAX_GAP };
             let stretches = chain::occurrences(&hits, k, gap, template);
             let mut result = Ok(());
             template::copies(doc, lengths[doc as usize], k, PASSAGE_GAP, &hits, &stretches, |copy| {
@@ -127,8 +135,9 @@ fn judged(
             });
             result?;
         }
-        Ok::<(), Error>(())
+        Ok(())
     })?;
+    drop(by_doc);
     let folded = corpus.fold(by_template, |_, mut groups| {
         let mut templates = Vec::new();
         let mut copies: Vec<Copy> = Vec::new();

@@ -20,6 +20,7 @@
 mod apply;
 mod find;
 mod judge;
+mod kept;
 mod postings;
 mod shown;
 

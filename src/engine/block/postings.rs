@@ -1,9 +1,6 @@
 //! What the block way shuffles: small records of fixed size, most of them one place of one thing.
 
-use crate::block::chain::Hit;
-use crate::block::layout::Marks;
 use crate::block::template::Copy;
-use crate::engine::near::u32_at;
 use crate::shuffle::Posting;
 use crate::span::Span;
 
@@ -14,42 +11,38 @@ macro_rules! posting {
         pub(super) struct $name { pub(super) $key: $key_type $(, pub(super) $field: $type)* }
 
         impl Posting for $name {
-            const BYTES: usize = size_of::<$key_type>() $(+ size_of::<$type>())*;
+            const FIELDS: usize = [stringify!($key) $(, stringify!($field))*].len();
             fn key(&self) -> u64 {
                 self.$key.into()
             }
-            #[allow(unused_assignments, reason = "the last field leaves the offset unused")]
-            fn encode(&self, out: &mut [u8]) {
-                let mut at = 0;
-                let bytes = self.$key.to_le_bytes();
-                out[at..at + bytes.len()].copy_from_slice(&bytes);
-                at += bytes.len();
-                $(let bytes = self.$field.to_le_bytes();
-                out[at..at + bytes.len()].copy_from_slice(&bytes);
-                at += bytes.len();)*
+            fn split(&self, fields: &mut [u64]) {
+                fields.copy_from_slice(&[self.$key.into() $(, self.$field.into())*]);
             }
-            fn decode(bytes: &[u8]) -> Self {
-                let mut at = 0;
-                let mut take = |n: usize| { at += n; &bytes[at - n..at] };
-                let $key = <$key_type>::from_le_bytes(take(size_of::<$key_type>()).try_into().expect("its size"));
-                $(let $field = <$type>::from_le_bytes(take(size_of::<$type>()).try_into().expect("its size"));)*
-                Self { $key $(, $field)* }
+            #[allow(clippy::cast_possible_truncation, reason = "as they were split")]
+            fn join(fields: &[u64]) -> Self {
+                let mut at = fields.iter().copied();
+                let mut take = || at.next().expect("as many as were split");
+                Self { $key: take() as $key_type $(, $field: take() as $type)* }
             }
         }
     };
 }
 
 posting! {
-    /// A gram at its place: a winnowed seed, or a dense gram with the marks of its first and last token.
-    Gram { hash: u64, doc: u32, position: u32, first: u32, last: u32 }
+    /// A winnowed gram at its place.
+    Seed { hash: u64, doc: u32, position: u32 }
 }
 posting! {
     /// A seed that repeats, by document.
-    Seed { doc: u32, position: u32 }
+    Repeated { doc: u32, position: u32 }
 }
 posting! {
-    /// A dense gram that repeats, by document. `gram` is the partition and the number in it.
-    Repeat { doc: u32, position: u32, gram: u64, copies: u32, first: u32, last: u32 }
+    /// A gram in a region, at its place, with its [`GramMarks`].
+    Gram { hash: u64, doc: u32, position: u32, marks: u16 }
+}
+posting! {
+    /// A gram that repeats, by document: its partition and its number there.
+    Repeat { doc: u32, position: u32, part: u16, gram: u32, marks: u16 }
 }
 posting! {
     /// Two grams that stand side by side somewhere.
@@ -103,25 +96,4 @@ impl TemplateCopy {
             apart: apart != 0,
         }
     }
-}
-pub(super) fn hit(r: &Repeat, gram: u32) -> Hit {
-    let (first, last) = (Marks(r.first), Marks(r.last));
-    Hit { position: r.position, gram: gram.into(), copies: r.copies, first, last }
-}
-
-pub(super) const HIT_BYTES: usize = 20;
-
-#[expect(clippy::cast_possible_truncation, reason = "gram numbers are u32")]
-pub(super) fn write_hit(hit: &Hit, out: &mut Vec<u8>) {
-    out.extend_from_slice(&hit.position.to_le_bytes());
-    out.extend_from_slice(&(hit.gram as u32).to_le_bytes());
-    out.extend_from_slice(&hit.copies.to_le_bytes());
-    out.extend_from_slice(&hit.first.0.to_le_bytes());
-    out.extend_from_slice(&hit.last.0.to_le_bytes());
-}
-
-pub(super) fn read_hit(bytes: &[u8]) -> Hit {
-    let marks = |at| Marks(u32_at(bytes, at));
-    let gram = u32_at(bytes, 4).into();
-    Hit { position: u32_at(bytes, 0), gram, copies: u32_at(bytes, 8), first: marks(12), last: marks(16) }
 }

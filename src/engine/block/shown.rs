@@ -42,15 +42,20 @@ impl Shown {
 
     /// The text of a block, with slots where its copies differ, and some of them.
     pub(in crate::engine) fn get(&self, block: usize) -> Result<(String, Vec<Example>)> {
+        let seen = self.of(block)?;
+        let Some((representative, others)) = seen.split_first() else { return Ok(Default::default()) };
+        let others: Vec<&str> = others.iter().map(|s| s.text.as_str()).collect();
+        let template = slots::template(&representative.text, &others);
+        Ok((template, seen.into_iter().take(EXAMPLES).map(|s| s.example).collect()))
+    }
+
+    /// The copies seen of a block, the representative one first.
+    pub(super) fn of(&self, block: usize) -> Result<Vec<Seen>> {
         let mut bytes = Vec::new();
         let seen = self.tickets[block].iter().map(|&ticket| {
             self.stash.get(ticket, &mut bytes)?;
             serde_json::from_slice(&bytes).map_err(|e| Error::resource(format!("what was spilled has changed: {e}")))
         });
-        let seen: Vec<Seen> = seen.collect::<Result<_>>()?;
-        let Some((representative, others)) = seen.split_first() else { return Ok(Default::default()) };
-        let others: Vec<&str> = others.iter().map(|s| s.text.as_str()).collect();
-        let template = slots::template(&representative.text, &others);
-        Ok((template, seen.into_iter().take(EXAMPLES).map(|s| s.example).collect()))
+        seen.collect()
     }
 }

@@ -87,7 +87,7 @@ pub enum Reason {
 }
 
 /// What becomes of a document.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     /// The document.
     pub doc: u32,

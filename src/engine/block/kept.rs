@@ -1,0 +1,34 @@
+//! The block way's outcome as a finished stage.
+
+use super::shown::{Seen, Shown};
+use super::{Block, Outcome};
+use crate::engine::corpus::Corpus;
+use crate::engine::stages::{Kept, Lines, Reader};
+use crate::engine::table::Table;
+use crate::{Result, block::decide::Reason, block::template::Evidence};
+
+impl Kept for Outcome {
+    fn save(&self, to: &mut Lines<'_>) -> Result<()> {
+        to.one(&self.census)?;
+        to.many(self.cuts.iter().map(Ok))?;
+        let blocks = self.blocks.iter().enumerate();
+        to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.of(i)?))))?;
+        to.names(&self.edited)?;
+        to.many(self.text_bytes.iter().map(Ok))
+    }
+
+    fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
+        let census = from.one()?;
+        let cuts = Table::from_sorted(from.all()?);
+        let (mut blocks, mut shown) = (Vec::new(), Shown::new(corpus));
+        from.many(|(evidence, reason, seen): (Evidence, Reason, Vec<Seen>)| {
+            blocks.push(Block { evidence, reason });
+            let tickets = seen.iter().map(|seen| shown.put(seen)).collect::<Result<_>>()?;
+            shown.add(tickets);
+            Ok(())
+        })?;
+        let edited = from.names(corpus)?;
+        let text_bytes = Table::from_sorted(from.all()?);
+        Ok(Self { cuts, blocks, shown, edited, text_bytes, census })
+    }
+}
