@@ -274,13 +274,13 @@ fn matched(
         || worker(corpus),
         |w, chunk| {
             let mut seen = Vec::new();
-            let Worker { parser, reading, letters, matches, .. } = w;
+            let Worker { parser, reading, letters, search, matches, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
                 matches.clear();
                 if may_match {
                     letters.read(record.text, &reading.body.spans);
-                    found.bank.find(letters, matches);
+                    found.bank.find(letters, search, matches);
                 }
                 let pieces = pieces(corpus, found, words, matches, record.doc);
                 seen.extend(edit(corpus, found, reading, pieces, record));

@@ -27,7 +27,7 @@ use super::corpus::Corpus;
 use super::reading::Reading;
 use super::table::{Names, Table};
 use crate::Result;
-use crate::block::bank::Match;
+use crate::block::bank::{Match, Search};
 use crate::block::decide::Reason;
 use crate::block::layout::Marks;
 use crate::block::letters::Letters;
@@ -74,6 +74,7 @@ struct Worker {
     grams: Vec<u64>,
     marks: Vec<Marks>,
     letters: Letters,
+    search: Search,
     matches: Vec<Match>,
 }
 
@@ -84,6 +85,7 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
         grams: Vec::new(),
         marks: Vec::new(),
         letters: Letters::default(),
+        search: Search::default(),
         matches: Vec::new(),
     }
 }
