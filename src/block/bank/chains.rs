@@ -4,10 +4,11 @@
 //! predecessors' scores plus what the step earns, or a gram's own. Chains are read off from their ends, best first, no
 //! two over the same anchor or the same stretch of the document.
 //!
-//! Two shortcuts, neither of which changes a chain: the search for a predecessor ends where no anchor further back could
-//! earn enough, whatever its place in the template ([`MOST_EARNED`]); and an anchor that a better one follows is not
-//! looked at as an end, because the chain through its follower has it already. `O(anchors x LOOK_BACK)` at worst, a few
-//! steps an anchor on a true copy.
+//! Shortcuts, none of which changes a chain that may be an occurrence: a predecessor is looked for only if some anchor
+//! is near enough to the diagonal that the shift does not cost more than the chain is worth, and only as far back as an
+//! anchor could earn enough, whatever its place in the template ([`MOST_EARNED`]); an anchor that a better one follows
+//! is not looked at as an end, because the chain through its follower has it already; nor is one that stands alone.
+//! `O(anchors x LOOK_BACK)` at worst, a few steps an anchor on a true copy, a few vectors on one that is there by chance.
 
 use super::clusters::Anchor;
 use super::{GRAM, MAX_STEP, MIN_ANCHORED, MIN_PART, narrow};
@@ -38,7 +39,7 @@ struct Link {
     score: i64,
     /// The anchor before.
     before: Option<usize>,
-    /// The greatest score up to here.
+    /// No score of the [`LOOK_BACK`] anchors up to here is greater.
     top: i64,
     /// A chain that is better than this one has the anchor.
     followed: bool,
@@ -49,6 +50,8 @@ struct Link {
 /// Buffers, reused from cluster to cluster.
 #[derive(Debug, Default)]
 pub(super) struct Chaining {
+    /// What the place in the document is ahead of that in the template, modulo 2^32.
+    diagonals: Vec<u32>,
     links: Vec<Link>,
     ends: Vec<usize>,
     path: Vec<usize>,
@@ -56,14 +59,12 @@ pub(super) struct Chaining {
 }
 
 impl Chaining {
-    /// Calls `each` with the chains through the anchors of one cluster, which ascend in the document and then in the
-    /// template.
-    pub(super) fn chains(&mut self, anchors: &[Anchor], mut each: impl FnMut(Chain)) {
+    /// Calls `each` with the chains of `fewest` anchors and more, one or two, through those of one cluster, which ascend
+    /// in the document and then in the template.
+    pub(super) fn chains(&mut self, anchors: &[Anchor], fewest: usize, mut each: impl FnMut(Chain)) {
         self.link(anchors);
-        let Self { links, ends, path, taken } = self;
-        ends.clear();
-        ends.extend((0..links.len()).filter(|&i| !links[i].followed));
-        ends.sort_unstable_by_key(|&i| (std::cmp::Reverse(links[i].score), i));
+        self.find_ends(fewest);
+        let Self { links, ends, path, taken, .. } = self;
         taken.clear();
         for &end in &*ends {
             // Backwards, up to the first anchor that another chain has.
@@ -75,25 +76,59 @@ impl Chaining {
             let at = taken.partition_point(|t| t.end <= stretch.start);
             if taken.get(at).is_none_or(|t| t.start >= stretch.end) {
                 taken.insert(at, stretch);
-                each(Chain::through(path.iter().rev().map(|&i| anchors[i])));
+                if path.len() >= fewest {
+                    each(Chain::through(path.iter().rev().map(|&i| anchors[i])));
+                }
             }
         }
     }
 
     /// Scores every anchor.
     fn link(&mut self, anchors: &[Anchor]) {
-        let links = &mut self.links;
+        let Self { diagonals, links, .. } = self;
+        diagonals.clear();
+        diagonals.extend(anchors.iter().map(|&(at, template_at)| at.wrapping_sub(template_at)));
         links.clear();
+        // The greatest scores of the last whole stretch of LOOK_BACK anchors, and of the one that is open.
+        let mut tops = [GRAM_SCORE; 2];
         for i in 0..anchors.len() {
-            let (score, before) = predecessor(anchors, links);
+            if i % LOOK_BACK == 0 {
+                tops = [tops[1], GRAM_SCORE];
+            }
+            let recent = &diagonals[i.saturating_sub(LOOK_BACK)..i];
+            let (score, before) = match is_near(diagonals[i], recent, tops[0].max(tops[1])) {
+                true => predecessor(anchors, links),
+                false => (GRAM_SCORE, None),
+            };
             if let Some(before) = before.map(|j| &mut links[j]) {
                 before.followed |= score > before.score;
             }
-            let top = links.last().map_or(score, |last| last.top.max(score));
-            debug_assert_eq!(links.len(), i, "one link an anchor");
-            links.push(Link { score, before, top, followed: false, used: false });
+            tops[1] = tops[1].max(score);
+            links.push(Link { score, before, top: tops[0].max(tops[1]), followed: false, used: false });
         }
     }
+
+    /// The anchors that chains end at, best first. One that stands alone takes its place from chains that score as little
+    /// as it does, and from no others.
+    fn find_ends(&mut self, fewest: usize) {
+        let Self { links, ends, .. } = self;
+        let is_end = |link: &Link, least: i64| !link.followed && (link.before.is_some() || link.score > least);
+        let lonely = fewest < 2 || links.iter().any(|link| is_end(link, GRAM_SCORE) && link.score == GRAM_SCORE);
+        let least = if lonely { GRAM_SCORE - 1 } else { GRAM_SCORE };
+        ends.clear();
+        ends.extend((0..links.len()).filter(|&i| is_end(&links[i], least)));
+        ends.sort_unstable_by_key(|&i| (std::cmp::Reverse(links[i].score), i));
+    }
+}
+
+/// Whether one of the anchors on these diagonals, none with a score above `top`, can be the predecessor of one on
+/// `diagonal`: a shift of `n` binary digits costs `2 n`, which must leave of `top` and a gram's letters a gram's score.
+fn is_near(diagonal: u32, recent: &[u32], top: i64) -> bool {
+    let most = 1u64 << (top / 2).min(32);
+    // Shifts to both sides in one comparison; no early end, so that it takes a few vectors.
+    let reach = u32::try_from(2 * most - 2).unwrap_or(u32::MAX);
+    let first = diagonal.wrapping_sub(u32::try_from(most - 1).unwrap_or(u32::MAX));
+    recent.iter().fold(false, |near, &other| near | (other.wrapping_sub(first) <= reach))
 }
 
 /// The score of the anchor that follows `links`, and the anchor before it on its best chain.
@@ -141,6 +176,7 @@ const fn earned(step: i64, template_step: i64) -> i64 {
 }
 
 /// The most that a step of so many letters in the document, or a longer one, earns.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, and not negative")]
 const MOST_EARNED: [i64; MAX_STEP as usize + 1] = {
     let mut most = [i64::MIN; MAX_STEP as usize + 1];
     let mut step = MAX_STEP;
@@ -262,11 +298,13 @@ mod tests {
             let anchors = anchors(&[raw, lone].concat());
             let mut found = Vec::new();
             let mut chaining = Chaining::default();
-            for _ in 0..2 {
+            for fewest in [2, 1, 2] {
                 found.clear();
-                chaining.chains(&anchors, |chain| found.push(chain));
+                chaining.chains(&anchors, fewest, |chain| found.push(chain));
+                let mut expected = naive(&anchors);
+                expected.retain(|chain| fewest == 1 || chain.template.len() > narrow(GRAM));
+                prop_assert_eq!(&found, &expected);
             }
-            prop_assert_eq!(found, naive(&anchors));
         }
     }
 

@@ -122,7 +122,9 @@ impl Bank {
             let entry = &self.entries[entry as usize];
             if cluster.may_match(entry) {
                 clusters.anchors(cluster, anchors);
-                chaining.chains(anchors, |chain| occurrence(entry, document, &chain, out));
+                // One gram is an occurrence of a template that is no longer than it.
+                let fewest = if entry.letters.len() > GRAM { 2 } else { 1 };
+                chaining.chains(anchors, fewest, |chain| occurrence(entry, document, &chain, out));
             }
         };
         self.index.scan(&document.codes, |at, place| {

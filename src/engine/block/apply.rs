@@ -57,7 +57,12 @@ struct Sight {
 }
 
 /// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
-pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: &[Template]) -> Result<(Bank, Texts)> {
+pub(super) fn read_templates(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    templates: &[Template],
+    running: &[bool],
+) -> Result<(Bank, Texts)> {
     let wanted = wanted(templates);
     let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
@@ -69,7 +74,7 @@ pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: 
                 let mut seen: Vec<(u32, String, Vec<Sight>)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
-                    reading.read(record.text);
+                    reading.read_paged(record.text, running[record.doc as usize]);
                     let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
                         sight(record.text, reading, letters, &templates[at.0 as usize], at)
                     };
@@ -276,7 +281,7 @@ fn matched(
             let mut seen = Vec::new();
             let Worker { parser, reading, letters, search, matches, .. } = w;
             let record = |record: &RecordView<'_>| {
-                reading.read(record.text);
+                reading.read_paged(record.text, found.running[record.doc as usize]);
                 matches.clear();
                 if may_match {
                     letters.read(record.text, &reading.body.spans);

@@ -95,8 +95,8 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let options = &corpus.options.block;
     let Seeds { postings, lengths, running, census } = seeds(corpus, options)?;
     let regions = regions(corpus, options, postings, &lengths)?;
-    let hits = hits(corpus, options, &regions, census.rows)?;
+    let hits = hits(corpus, options, &regions, &running)?;
     let templates = templates(corpus, options, hits, &lengths)?;
-    let (bank, texts) = apply::read_templates(corpus, options, &templates)?;
+    let (bank, texts) = apply::read_templates(corpus, options, &templates, &running)?;
     apply::cut(corpus, apply::Found { templates, running, bank, texts }, census)
 }
