@@ -21,7 +21,16 @@ pub struct Passage {
     pub hits: Span,
     /// Tokens of other passages of about the same frequency in the document, the short ones not counted.
     pub kin: u32,
+    /// Whether it is stacked at the beginning or end of a document that has a text of its own.
+    pub apart: bool,
 }
+
+/// Passages this close to the first or last token of a document, or to another passage there, are stacked at its edge.
+const MAX_FROM_EDGE: u32 = 8;
+/// A text of its own has this many tokens in a row that nothing else carries: a paragraph or two.
+const MIN_OWN_TEXT: u32 = 36;
+/// Most of the text between the stacks, as one part of so many, that may be kin: more, and it is no text of its own.
+const MAX_INNER_KIN: u32 = 5;
 
 /// A run this short says nothing about kinship: any two texts of a language share phrases. The guarantee of the
 /// default winnowing: shorter repeats are found by chance.
@@ -33,15 +42,15 @@ const MAX_KIN_RATIO: u32 = 4;
 /// Half, as for links between grams ([`super::chain::is_linked`]).
 const COMPARABLE_TENTHS: u64 = 5;
 
-/// The passage of every stretch, in the same order. `max_gap` is the most tokens without a repeated gram inside a
-/// passage.
+/// The passage of every stretch of a document of `tokens` tokens, in the same order. `max_gap` is the most tokens without
+/// a repeated gram inside a passage.
 #[must_use]
-pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Vec<Passage> {
+pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
     let mut asked: Vec<(u32, u32)> = (0u32..).zip(stretches).map(|(i, s)| (floor(s.copies), i)).collect();
     asked.sort_unstable();
     let mut out = vec![None; stretches.len()];
     for level in asked.chunk_by(|a, b| a.0 == b.0) {
-        let runs = runs(hits, level[0].0, k, max_gap);
+        let runs = runs(hits, level[0].0, k, max_gap, tokens);
         for &(_, i) in level {
             // A stretch may bridge a wider gap than a run does.
             let span = stretches[i as usize].span;
@@ -51,6 +60,7 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32) -> Ve
                 span: Span::new(first.span.start, last.span.end),
                 hits: Span::new(first.hits.start, last.hits.end),
                 kin: first.kin.min(last.kin),
+                apart: first.apart && last.apart,
             });
         }
     }
@@ -73,7 +83,7 @@ struct Run {
     kin_end: u32,
 }
 
-fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
+fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
     let mut runs: Vec<Run> = Vec::new();
     for (i, hit) in (0u32..).zip(hits).filter(|(_, h)| h.copies >= floor) {
         let end = hit.position + k;
@@ -83,7 +93,12 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
                 open.passage.hits.end = i + 1;
             }
             _ => runs.push(Run {
-                passage: Passage { span: Span::new(hit.position, end), hits: Span::new(i, i + 1), kin: 0 },
+                passage: Passage {
+                    span: Span::new(hit.position, end),
+                    hits: Span::new(i, i + 1),
+                    kin: 0,
+                    apart: false,
+                },
                 kin: 0,
                 kin_end: 0,
             }),
@@ -96,7 +111,45 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32) -> Vec<Passage> {
     }
     let counted = |run: &Run| if run.kin >= MIN_KIN_TOKENS { run.kin } else { 0 };
     let all: u32 = runs.iter().map(counted).sum();
-    runs.iter().map(|run| Passage { kin: all - counted(run), ..run.passage }).collect()
+    let (head, tail) = stacks(&runs, tokens);
+    let inner = &runs[head..tail.max(head)];
+    let has_own_text = has_own_text(&runs, inner, head, tokens);
+    let passage = |(i, run): (usize, &Run)| {
+        let apart = has_own_text && (i < head || i >= tail);
+        Passage { kin: all - counted(run), apart, ..run.passage }
+    };
+    runs.iter().enumerate().map(passage).collect()
+}
+
+/// How many runs are stacked at the beginning of the document, and from which on they are stacked at its end.
+fn stacks(runs: &[Run], tokens: u32) -> (usize, usize) {
+    let mut edge = 0;
+    let head = runs.iter().take_while(|run| {
+        let stacked = run.passage.span.start <= edge + MAX_FROM_EDGE;
+        edge = run.passage.span.end;
+        stacked
+    });
+    let head = head.count();
+    let mut edge = tokens;
+    let tail = runs.iter().rev().take_while(|run| {
+        let stacked = run.passage.span.end + MAX_FROM_EDGE >= edge;
+        edge = run.passage.span.start;
+        stacked
+    });
+    (head, runs.len() - tail.count())
+}
+
+/// Whether what lies between the stacks is a text of its own: a stretch of it is in no longer run, and little of it is
+/// in any.
+fn has_own_text(runs: &[Run], inner: &[Run], head: usize, tokens: u32) -> bool {
+    let start = head.checked_sub(1).map_or(0, |last| runs[last].passage.span.end);
+    let end = runs.get(head + inner.len()).map_or(tokens, |first| first.passage.span.start);
+    let long = || inner.iter().filter(|run| run.kin >= MIN_KIN_TOKENS).map(|run| run.passage.span);
+    let borders = || long().map(|span| span.end);
+    let starts = long().map(|span| span.start).chain(std::iter::once(end));
+    let own = std::iter::once(start).chain(borders()).zip(starts).map(|(from, to)| to.saturating_sub(from)).max();
+    let shared: u32 = long().map(|span| span.len()).sum();
+    own.is_some_and(|own| own >= MIN_OWN_TEXT) && shared * MAX_INNER_KIN <= end.saturating_sub(start)
 }
 
 #[cfg(test)]
@@ -141,7 +194,7 @@ mod tests {
         fn a_passage_is_the_longest_run_of_its_level(raw in proptest::collection::vec((1u32..20, 2u32..40), 1..60), gap in 0u32..12) {
             let hits = hits(&raw);
             let stretches = occurrences(&hits, K, 12, |h| h.copies % 4);
-            let found = passages(&hits, &stretches, K, gap);
+            let found = passages(&hits, &stretches, K, gap, 2000);
             for (stretch, passage) in stretches.iter().zip(&found) {
                 prop_assert_eq!(passage.span, naive(&hits, stretch, gap));
             }
@@ -155,7 +208,7 @@ mod tests {
         let hits = hits(&copies.map(|c| (1, c)));
         let stretches = occurrences(&hits, K, 12, |h| h.copies);
         let spans = |copies: u32| {
-            let found = passages(&hits, &stretches, K, 8);
+            let found = passages(&hits, &stretches, K, 8, 2000);
             let of = stretches.iter().zip(found).filter(|(s, _)| s.template == copies);
             of.map(|(_, p)| (p.span.start, p.span.end)).collect::<Vec<_>>()
         };

@@ -89,23 +89,12 @@ pub struct Copy {
     pub shared: u8,
     /// Share of the document outside the passage that other passages of about the same frequency cover.
     pub kin: u8,
+    /// Whether the passage is stacked at the edge of a document that has a text of its own besides.
+    pub apart: bool,
 }
 
 /// Half, in 255ths.
 const HALF: u8 = 128;
-/// A passage this close to the first or last token stands at the edge of its document.
-const MAX_FROM_EDGE: u32 = 8;
-/// A text of its own has this many tokens: a paragraph or two.
-const MIN_OWN_TEXT: u32 = 36;
-
-impl Copy {
-    fn is_apart(&self) -> bool {
-        let after = self.tokens - self.passage.end;
-        self.passage.start.min(after) <= MAX_FROM_EDGE
-            && self.tokens - self.passage.len() >= MIN_OWN_TEXT
-            && self.kin <= 2 * (HALF / 5)
-    }
-}
 
 /// The copies of one document, from its hits and stretches; `tokens` is its length.
 pub fn copies(
@@ -117,7 +106,7 @@ pub fn copies(
     stretches: &[Stretch],
     mut emit: impl FnMut(Copy),
 ) {
-    for (stretch, passage) in stretches.iter().zip(passages(hits, stretches, k, max_gap)) {
+    for (stretch, passage) in stretches.iter().zip(passages(hits, stretches, k, max_gap, tokens)) {
         let (first, last) = (hits[passage.hits.start as usize], hits[passage.hits.end as usize - 1]);
         let [quoted, code, contact, numbers, cited] = stretch.marked.map(|count| share(count, stretch.grams));
         emit(Copy {
@@ -135,6 +124,7 @@ pub fn copies(
             cited,
             kin: share(passage.kin, tokens - passage.span.len()),
             shared: share(passage.kin + passage.span.len(), tokens),
+            apart: passage.apart,
         });
     }
 }
@@ -233,7 +223,7 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         paragraphs: bounded(Edge::Paragraph),
         sentences: bounded(Edge::Sentence),
         quoted: share_of(&|c| c.quoted >= HALF),
-        apart: share_of(&Copy::is_apart),
+        apart: share_of(&|c| c.apart),
         code: mean(&|c| c.code),
         contact: mean(&|c| c.contact),
         of_document: mean(&of_document),
@@ -332,6 +322,7 @@ mod tests {
             cited: 0,
             shared: 51,
             kin: 0,
+            apart: false,
         }
     }
 

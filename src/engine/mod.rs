@@ -23,6 +23,7 @@ pub use summary::Summary;
 
 use crate::io::{OutDir, Rows, restore_folder};
 use crate::near::Near;
+use crate::report::Gallery;
 use crate::{Error, Result};
 use census::Census;
 use corpus::Corpus;
@@ -30,7 +31,10 @@ use rewrite::{Decided, Totals};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use summary::{BlockSummary, Inputs, NearSummary, Outputs, Resources, SCurvePoint, SUMMARY_VERSION, share};
+use summary::{
+    BlockSummary, Distributions, Highlights, Inputs, NearSummary, Outputs, Resources, SCurvePoint, SUMMARY_VERSION,
+    share,
+};
 
 /// Does what `options` ask for and says what it did.
 ///
@@ -78,11 +82,15 @@ fn conduct(
         _ => None,
     };
     let decided = decide(&corpus, near.as_ref())?;
-    let totals = rewrite::plan(&corpus, &decided, out.as_ref())?;
-    let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref())?;
-    let clusters = rewrite::clusters(&decided, out.as_ref())?;
-    if let Some(out) = out.as_ref().filter(|_| writes_records) {
-        rewrite::records(&corpus, &decided, out)?;
+    let (mut spread, mut highlights) = (Distributions::default(), Highlights::default());
+    let totals = rewrite::plan(&corpus, &decided, out.as_ref(), &mut spread)?;
+    let (found, stripped) = rewrite::blocks(&corpus, &decided, out.as_ref(), (&mut spread, &mut highlights))?;
+    let clusters = rewrite::clusters(&decided, out.as_ref(), &mut highlights)?;
+    let mut gallery = Gallery::choose(decided.groups());
+    match &out {
+        Some(out) if writes_records => rewrite::records(&corpus, &decided, out, &mut gallery)?,
+        Some(_) => rewrite::pictures(&corpus, &mut gallery)?,
+        None => {}
     }
     let mut summary = Summary {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -93,9 +101,13 @@ fn conduct(
         near: near.as_ref().map(|near| near_summary(near, &decided, clusters)),
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
         outputs: outputs(&totals, decided.census()),
+        distributions: spread,
         resources: Resources::default(),
-        ..Summary::default()
+        highlights,
     };
+    if let Some(out) = &out {
+        rewrite::page(&corpus, &decided, &summary, &gallery, out)?;
+    }
     summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {
         let mut file = out.file("summary.json")?;

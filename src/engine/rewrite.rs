@@ -7,15 +7,18 @@ use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
 use super::near;
+use super::summary::{Distributions, Highlights, Summary};
 use super::table::Table;
+use crate::block::KeepCopies;
 use crate::block::decide::Reason as Why;
-use crate::io::{OutDir, OutPart, pack, rewrite};
+use crate::io::{Chunk, OutDir, OutPart, Parser, pack, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
-    Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Example, Member, PlanLine, PlanSpan, Reason,
+    Action as PlanAction, BlockDecision, BlockEvidence, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason,
 };
 use crate::plan::strip::Cut;
-use crate::record::Action;
+use crate::record::{Action, RecordView};
+use crate::report::{self, Excerpt, Gallery, Group};
 use crate::span::ByteSpan;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -73,8 +76,31 @@ impl Decided {
         }
     }
 
+    /// Bytes of the text of a document that is dropped or edited.
     fn text_bytes(&self, doc: u32) -> u64 {
-        self.near.as_ref().and_then(|n| n.text_bytes.get(doc)).map_or(0, |&bytes| bytes.into())
+        let of_dropped = self.near.as_ref().and_then(|n| n.text_bytes.get(doc));
+        let of_edited = || self.block.as_ref().and_then(|b| b.text_bytes.get(doc));
+        of_dropped.or_else(of_edited).map_or(0, |&bytes| bytes.into())
+    }
+
+    /// The clusters with their members by number, for the page.
+    pub(super) fn groups(&self) -> Vec<Group> {
+        let clusters = self.members().into_iter().map(|(cluster, members)| Group {
+            cluster,
+            kept: kept_of(&members),
+            dropped: members.iter().filter(|(_, v)| !v.kept).map(|&(doc, v)| (doc, v.similarity)).collect(),
+        });
+        clusters.collect()
+    }
+
+    /// The members of every cluster in input order.
+    fn members(&self) -> BTreeMap<u64, Vec<(u32, Verdict)>> {
+        let numbers = self.clusters();
+        let mut members: BTreeMap<u64, Vec<(u32, Verdict)>> = BTreeMap::new();
+        for (doc, verdict) in self.near.iter().flat_map(|n| n.verdicts.iter()) {
+            members.entry(numbers[&verdict.cluster_root]).or_default().push((doc, *verdict));
+        }
+        members
     }
 
     /// Clusters by their root, numbered from 1 in the order of their first member.
@@ -92,13 +118,18 @@ impl Decided {
 }
 
 /// Writes `plan.jsonl`, or only adds it up where there is no folder.
-pub(super) fn plan(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>) -> Result<Totals> {
+pub(super) fn plan(
+    corpus: &Corpus<'_>,
+    decided: &Decided,
+    out: Option<&OutDir>,
+    spread: &mut Distributions,
+) -> Result<Totals> {
     let clusters = decided.clusters();
     let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
     let mut totals = Totals::default();
     for doc in decided.changed() {
         let line = line(corpus, decided, &clusters, doc)?;
-        totals.add(&line, decided.text_bytes(doc));
+        totals.add(&line, decided.text_bytes(doc), spread);
         file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
     }
     file.map_or(Ok(()), crate::io::JsonLines::finish)?;
@@ -106,11 +137,12 @@ pub(super) fn plan(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>)
 }
 
 impl Totals {
-    fn add(&mut self, line: &PlanLine, text_bytes: u64) {
+    fn add(&mut self, line: &PlanLine, text_bytes: u64, spread: &mut Distributions) {
         match line.action {
             PlanAction::Drop => {
                 self.dropped += 1;
                 self.removed_text_bytes += text_bytes;
+                spread.add_similarity(line.similarity.unwrap_or(1.0));
             }
             PlanAction::Edit => {
                 let bytes: u64 = line.spans.iter().map(|s| u64::from(s.end - s.start)).sum();
@@ -118,6 +150,7 @@ impl Totals {
                 self.occurrences += line.spans.len() as u64;
                 self.removed_text_bytes += bytes;
                 self.cut_bytes += bytes;
+                spread.add_document(bytes, text_bytes);
             }
         }
     }
@@ -163,70 +196,106 @@ fn wording(reason: Why) -> String {
     serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// The member that stays; every cluster has one.
+fn kept_of(members: &[(u32, Verdict)]) -> u32 {
+    members.iter().find(|(_, v)| v.kept).map_or(members[0].0, |m| m.0)
+}
+
+/// The lines of `clusters.jsonl`.
+pub(super) fn cluster_lines(decided: &Decided) -> impl Iterator<Item = Result<ClusterLine>> + '_ {
+    let near = decided.near.iter();
+    near.flat_map(|near| decided.members().into_iter().map(move |cluster| (near, cluster))).map(
+        |(near, (id, members))| {
+            let named = |&(doc, v): &(u32, Verdict)| Ok(Member { id: near.names.get(doc)?, similarity: v.similarity });
+            let kept = near.names.get(kept_of(&members))?;
+            Ok(ClusterLine { id, kept, members: members.iter().map(named).collect::<Result<_>>()? })
+        },
+    )
+}
+
 /// Writes `clusters.jsonl`; how many there are.
-pub(super) fn clusters(decided: &Decided, out: Option<&OutDir>) -> Result<u64> {
-    let Some(near) = &decided.near else { return Ok(0) };
-    let numbers = decided.clusters();
-    let mut members: BTreeMap<u64, Vec<(u32, Verdict)>> = BTreeMap::new();
-    for (doc, verdict) in near.verdicts.iter() {
-        members.entry(numbers[&verdict.cluster_root]).or_default().push((doc, *verdict));
+pub(super) fn clusters(decided: &Decided, out: Option<&OutDir>, seen: &mut Highlights) -> Result<u64> {
+    let mut file = out.map(|o| o.json_lines("clusters.jsonl")).filter(|_| decided.near.is_some()).transpose()?;
+    let mut clusters = 0;
+    for line in cluster_lines(decided) {
+        let line = line?;
+        clusters += 1;
+        seen.see_cluster(&line);
+        file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
     }
-    let Some(out) = out else { return Ok(numbers.len() as u64) };
-    let mut file = out.json_lines("clusters.jsonl")?;
-    for (id, members) in members {
-        let kept = members.iter().find(|(_, v)| v.kept).map_or(members[0].0, |m| m.0);
-        let named = |&(doc, v): &(u32, Verdict)| Ok(Member { id: near.names.get(doc)?, similarity: v.similarity });
-        let line =
-            ClusterLine { id, kept: near.names.get(kept)?, members: members.iter().map(named).collect::<Result<_>>()? };
-        file.write(&line)?;
-    }
-    file.finish()?;
-    Ok(numbers.len() as u64)
+    file.map_or(Ok(()), crate::io::JsonLines::finish)?;
+    Ok(clusters)
+}
+
+/// The lines of `blocks.jsonl`.
+pub(super) fn block_lines<'a>(
+    corpus: &'a Corpus<'_>,
+    decided: &'a Decided,
+) -> impl Iterator<Item = Result<BlockLine>> + 'a {
+    let options = &corpus.options.block;
+    let decision = |reason: Why| match (reason.strips(), options.keep_copies) {
+        (false, _) => BlockDecision::Keep,
+        (true, KeepCopies::First) => BlockDecision::KeepFirst,
+        (true, _) if options.exact => BlockDecision::KeepFirst,
+        (true, _) => BlockDecision::Strip,
+    };
+    let blocks = decided.block.iter().flat_map(|block| block.blocks.iter().enumerate().map(move |b| (block, b)));
+    blocks.map(move |(outcome, (i, block))| {
+        let (template, examples) = outcome.shown.get(i)?;
+        let e = &block.evidence;
+        Ok(BlockLine {
+            id: i as u64 + 1,
+            template,
+            tokens: e.tokens.into(),
+            copies: e.copies.into(),
+            documents: e.documents.into(),
+            sites: 0,
+            decision: decision(block.reason),
+            why: wording(block.reason),
+            evidence: Some(BlockEvidence {
+                most_in_document: e.within.into(),
+                variants: e.variants.into(),
+                lines: e.lines,
+                paragraphs: e.paragraphs,
+                quoted: e.quoted,
+                code: e.code,
+            }),
+            examples,
+        })
+    })
 }
 
 /// Writes `blocks.jsonl`; how many there are, and how many go.
-pub(super) fn blocks(corpus: &Corpus<'_>, decided: &Decided, out: Option<&OutDir>) -> Result<(u64, u64)> {
-    let Some(block) = &decided.block else { return Ok((0, 0)) };
-    let stripped = block.blocks.iter().filter(|b| b.reason.strips()).count() as u64;
-    if let Some(out) = out {
-        let mut file = out.json_lines("blocks.jsonl")?;
-        for (id, b) in (1..).zip(&block.blocks) {
-            let example = |&(doc, span): &(u32, ByteSpan)| {
-                Ok(Example { id: block.names.get(doc)?, start: span.start, end: span.end, ..Example::default() })
-            };
-            let decision = match (b.reason.strips(), corpus.options.block.keep_copies) {
-                (false, _) => BlockDecision::Keep,
-                (true, crate::block::KeepCopies::First) => BlockDecision::KeepFirst,
-                (true, _) if corpus.options.block.exact => BlockDecision::KeepFirst,
-                (true, _) => BlockDecision::Strip,
-            };
-            file.write(&BlockLine {
-                id,
-                template: b.text.clone(),
-                tokens: b.evidence.tokens.into(),
-                copies: b.evidence.copies.into(),
-                documents: b.evidence.documents.into(),
-                sites: 0,
-                decision,
-                why: wording(b.reason),
-                evidence: None,
-                examples: b.examples.iter().map(example).collect::<Result<_>>()?,
-            })?;
-        }
-        file.finish()?;
+pub(super) fn blocks(
+    corpus: &Corpus<'_>,
+    decided: &Decided,
+    out: Option<&OutDir>,
+    summary: (&mut Distributions, &mut Highlights),
+) -> Result<(u64, u64)> {
+    let mut file = out.map(|o| o.json_lines("blocks.jsonl")).filter(|_| decided.block.is_some()).transpose()?;
+    let (mut found, mut stripped) = (0, 0);
+    for line in block_lines(corpus, decided) {
+        let line = line?;
+        found += 1;
+        stripped += u64::from(line.decision != BlockDecision::Keep);
+        summary.0.add_block(line.tokens);
+        summary.1.see_block(&line);
+        file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
     }
-    Ok((block.blocks.len() as u64, stripped))
+    file.map_or(Ok(()), crate::io::JsonLines::finish)?;
+    Ok((found, stripped))
 }
 
-/// Writes `data/` and `removed.jsonl`; bytes of text before compression are not counted, the bytes on disk are.
-pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir) -> Result<()> {
+/// Writes `data/` and `removed.jsonl`; the documents that the page shows are read on the way.
+pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gallery: &mut Gallery) -> Result<()> {
     let mut writer = out.data_writer()?;
     let mut removed_file = out.json_lines("removed.jsonl")?;
     let spans = spans(decided);
+    let wanted = gallery.wanted();
     corpus.pass(
         "write",
-        || (),
-        |(), chunk| {
+        || Parser::new(&corpus.fields),
+        |parser, chunk| {
             let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
             let action = |doc| match (decided.dropped(doc), spans.get(doc)) {
                 (Some(_), _) => Action::Drop,
@@ -240,14 +309,61 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir) -> R
             };
             let mut parts: Vec<OutPart> = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut take)?;
             pack(&mut parts, &mut bytes);
-            Ok((parts, bytes, removed))
+            Ok((parts, bytes, removed, excerpts(corpus, &wanted, parser, chunk)?))
         },
-        |(parts, bytes, removed)| {
+        |(parts, bytes, removed, seen)| {
             writer.write(&parts, &bytes)?;
+            seen.into_iter().for_each(|(doc, text)| gallery.put(doc, text));
             removed_file.write_lines(&removed)
         },
     )?;
     removed_file.finish()
+}
+
+/// Reads the documents that the page shows, where no records are written.
+pub(super) fn pictures(corpus: &Corpus<'_>, gallery: &mut Gallery) -> Result<()> {
+    let wanted = gallery.wanted();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    corpus.pass(
+        "examples",
+        || Parser::new(&corpus.fields),
+        |parser, chunk| excerpts(corpus, &wanted, parser, chunk),
+        |seen| {
+            seen.into_iter().for_each(|(doc, text)| gallery.put(doc, text));
+            Ok(())
+        },
+    )
+}
+
+/// The beginnings of the wanted documents of a chunk; `wanted` ascends.
+fn excerpts(corpus: &Corpus<'_>, wanted: &[u32], parser: &mut Parser, chunk: &Chunk) -> Result<Vec<(u32, Excerpt)>> {
+    let first = chunk.parts.first().map_or(0, |part| part.first_doc);
+    let at = wanted.partition_point(|&doc| doc < first);
+    let mut seen = Vec::new();
+    if wanted.get(at).is_some_and(|&doc| doc - first < chunk.rows()) {
+        let record = |record: &RecordView<'_>| {
+            seen.push((record.doc, Excerpt::new(near::name_of(corpus, record), record.text)));
+            Ok(())
+        };
+        corpus.visit(parser, chunk, |doc| wanted.binary_search(&doc).is_ok(), record, |_| {})?;
+    }
+    Ok(seen)
+}
+
+/// Writes `report.html`.
+pub(super) fn page(
+    corpus: &Corpus<'_>,
+    decided: &Decided,
+    summary: &Summary,
+    gallery: &Gallery,
+    out: &OutDir,
+) -> Result<()> {
+    let mut file = out.file("report.html")?;
+    let clusters = cluster_lines(decided).map(|line| Ok(gallery.show(line?)));
+    report::html(summary, block_lines(corpus, decided), clusters, &mut file)?;
+    file.finish()
 }
 
 /// The cuts as the rewrite wants them.

@@ -202,6 +202,17 @@ impl FileSink {
     }
 }
 
+/// For what writes itself, as the report does.
+impl io::Write for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes what [`rewrite`](super::rewrite()) returns, chunk by chunk in input order, to the data files.
 pub struct DataWriter<'o> {
     folder: &'o OutDir,

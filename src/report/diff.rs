@@ -90,8 +90,13 @@ fn joined<'a>(text: &'a str, words: &[&'a str]) -> &'a str {
     &text[start..end + rest]
 }
 
+/// The indices of the words of `a` that a shortest edit script finds again in `b`, ascending.
+pub(super) fn shared(a: &[&str], b: &[&str]) -> Vec<usize> {
+    edits(a, b).iter().filter(|edit| edit.same).flat_map(|edit| edit.a.0..edit.a.1).collect()
+}
+
 /// The words of a text, without white space.
-fn words(text: &str) -> Vec<&str> {
+pub(super) fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for run in text.split_whitespace() {
         let mut start = 0;

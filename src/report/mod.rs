@@ -19,6 +19,7 @@ mod gallery;
 mod html;
 mod rows;
 pub mod schema;
+pub mod slots;
 
 pub use gallery::{Cluster, Excerpt, Gallery, Group};
 pub use html::html;

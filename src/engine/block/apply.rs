@@ -1,6 +1,7 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
 use super::judge::Template;
+use super::shown::{Seen, Shown};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
@@ -12,17 +13,16 @@ use crate::engine::corpus::Corpus;
 use crate::engine::near::name_of;
 use crate::engine::reading::Reading;
 use crate::engine::table::{Names, Table};
+use crate::plan::lines::{Example, beginning};
 use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
 use crate::record::RecordView;
-use crate::shuffle::Stash;
+use crate::shuffle::{Stash, Ticket};
 use crate::span::{Span, TokenSpan};
 
 /// Tokens beside a copy that are read to find a template's true ends.
 const CONTEXT_TOKENS: u32 = 60;
 /// Of a longer block only the beginning is shown.
 const MAX_SHOWN_BYTES: usize = 4000;
-/// Copies shown of a block.
-const EXAMPLES: usize = 3;
 
 /// What is known before the documents are cut.
 pub(super) struct Found {
@@ -30,21 +30,10 @@ pub(super) struct Found {
     /// Whether a document has running lines.
     pub(super) running: Vec<bool>,
     pub(super) bank: Bank,
-    pub(super) texts: Texts,
+    pub(super) shown: Shown,
 }
 
-/// What the templates look like to people.
-pub(super) struct Texts {
-    shown: Vec<Shown>,
-    names: Names,
-}
-
-struct Shown {
-    text: String,
-    examples: Vec<(u32, Span)>,
-}
-
-/// The text beside and inside one place of a template.
+/// The letters beside and inside one place of a template, and where its text was put aside.
 struct Sight {
     template: u32,
     /// Which of the template's places.
@@ -52,8 +41,7 @@ struct Sight {
     left: Vec<u8>,
     letters: Vec<u8>,
     right: Vec<u8>,
-    text: String,
-    bytes: Span,
+    shown: Ticket,
 }
 
 /// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
@@ -62,61 +50,58 @@ pub(super) fn read_templates(
     options: &Options,
     templates: &[Template],
     running: &[bool],
-) -> Result<(Bank, Texts)> {
+) -> Result<(Bank, Shown)> {
     let wanted = wanted(templates);
     let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
-    let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut shown = Shown::new(corpus);
     if !wanted.is_empty() {
         corpus.pass(
             "templates",
             || worker(corpus),
             |w, chunk| {
-                let mut seen: Vec<(u32, String, Vec<Sight>)> = Vec::new();
+                let mut seen: Vec<(Sight, Seen)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
+                    let name = name_of(corpus, record);
                     let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
-                        sight(record.text, reading, letters, &templates[at.0 as usize], at)
+                        sight(record.text, &name, reading, letters, &templates[at.0 as usize], at)
                     };
-                    seen.push((record.doc, name_of(corpus, record), wanted.of(record.doc).iter().map(look).collect()));
+                    seen.extend(wanted.of(record.doc).iter().map(look));
                     Ok(())
                 };
                 corpus.visit(parser, chunk, |doc| wanted.has(doc), record, |_| {})?;
                 Ok(seen)
             },
             |seen| {
-                for (doc, name, of_doc) in seen {
-                    names.push(doc, &name)?;
-                    of_doc.into_iter().for_each(|s| sights[s.template as usize].push(s));
+                for (mut sight, text) in seen {
+                    sight.shown = shown.put(&text)?;
+                    sights[sight.template as usize].push(sight);
                 }
                 Ok(())
             },
         )?;
     }
     let mut entries = Vec::new();
-    let mut shown = Vec::with_capacity(sights.len());
     for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(templates)) {
         sights.sort_unstable_by_key(|s| s.which);
+        shown.add(sights.iter().map(|s| s.shown).collect());
         if template.reason.strips() && !options.exact {
             let letters = extended(&sights, template.evidence.equal);
             let rank = (template.evidence.documents, template.evidence.tokens, t);
             entries.push((rank, Entry { template: t, letters }));
         }
-        let examples = sights.iter().take(EXAMPLES).map(|s| (template.places[s.which as usize].doc, s.bytes));
-        let examples = examples.collect();
-        shown.push(Shown { text: sights.into_iter().next().map(|s| s.text).unwrap_or_default(), examples });
     }
     // Of two that say the same the bank keeps the first: the one in more documents, then the longer one.
     entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
-    Ok((Bank::new(entries.into_iter().map(|e| e.1).collect()), Texts { shown, names }))
+    Ok((Bank::new(entries.into_iter().map(|e| e.1).collect()), shown))
 }
 
-/// The places to look at: those that are shown, and of a template that goes all that were noted.
+/// The places to look at, by document.
 fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
     let mut wanted: Vec<(u32, (u32, u32, TokenSpan))> = Vec::new();
     for (t, template) in (0u32..).zip(templates) {
-        let count = if template.reason.strips() { template.places.len() } else { EXAMPLES.min(template.places.len()) };
-        wanted.extend((0u32..).zip(&template.places[..count]).map(|(which, p)| (p.doc, (t, which, p.span))));
+        wanted.extend((0u32..).zip(&template.places).map(|(which, p)| (p.doc, (t, which, p.span))));
     }
     wanted.sort_unstable();
     Table::from_sorted(wanted)
@@ -125,11 +110,12 @@ fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
 /// What is to be seen at one place of a template. Letters are read only where the bank needs them.
 fn sight(
     text: &str,
+    name: &str,
     reading: &Reading,
     letters: &mut Letters,
     template: &Template,
     at: (u32, u32, TokenSpan),
-) -> Sight {
+) -> (Sight, Seen) {
     let (number, which, span) = at;
     let spans = &reading.body.spans;
     let mut read = |wanted: bool, from: u32, to: u32| {
@@ -142,17 +128,20 @@ fn sight(
     let goes = template.reason.strips();
     let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
-    let shown = if which > 0 { "" } else { &text[bytes.range()] };
     let most = if goes { MAX_SHOWN_BYTES } else { MAX_SHOWN_BYTES / 10 };
-    Sight {
+    let seen = Seen {
+        text: beginning(&text[bytes.range()], most).to_owned(),
+        example: Example::new(name.to_owned(), text, bytes),
+    };
+    let sight = Sight {
         template: number,
         which,
         left: read(unsure, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
         letters: read(goes && which == 0, span.start, span.end),
         right: read(unsure, span.end, span.end + CONTEXT_TOKENS),
-        text: shown[..shown.floor_char_boundary(most)].to_owned(),
-        bytes,
-    }
+        shown: Ticket::default(),
+    };
+    (sight, seen)
 }
 
 /// The letters of the representative copy; where few copies are equal, as far beyond as others agree: a misread word at
@@ -175,6 +164,8 @@ fn extended(sights: &[Sight], equal: u32) -> Vec<u8> {
 struct Edit {
     doc: u32,
     name: String,
+    /// Bytes of its text.
+    text_bytes: u32,
     cuts: Vec<Cut>,
     /// Templates that stand where their words did not lead to, each as often as it does.
     new: Vec<u32>,
@@ -218,20 +209,17 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
 fn outcome(corpus: &Corpus<'_>, found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
     let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut rows = Vec::with_capacity(edits.len());
+    let mut text_bytes = Table::default();
     for (doc, edit) in edits {
         if !edit.cuts.is_empty() {
             edited.push(doc, &edit.name)?;
+            text_bytes.push(doc, edit.text_bytes);
             rows.push((doc, edit.cuts));
         }
     }
-    let block = |(t, s): (Template, Shown)| Block {
-        evidence: t.evidence,
-        reason: t.reason,
-        text: s.text,
-        examples: s.examples,
-    };
-    let blocks = found.templates.into_iter().zip(found.texts.shown).map(block).collect();
-    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, names: found.texts.names, edited, census })
+    let block = |t: Template| Block { evidence: t.evidence, reason: t.reason };
+    let blocks = found.templates.into_iter().map(block).collect();
+    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, shown: found.shown, edited, text_bytes, census })
 }
 
 /// The copies found by their words, by document; without the first of each where that one is to stay.
@@ -349,5 +337,6 @@ fn edit(
     }
     let cut = if corpus.options.block.exact { exact_cuts } else { cuts };
     let cuts = cut(record.text, reading.spans(), &pieces);
-    Some(Edit { doc: record.doc, name: name_of(corpus, record), cuts, new })
+    let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
+    Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new })
 }

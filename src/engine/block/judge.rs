@@ -159,12 +159,9 @@ fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
         return None;
     }
     // Of what stays only the representative copy is ever shown.
-    let partners = if reason.strips() { PARTNERS } else { 0 };
+    let partners = if reason.strips() { partners(copies, evidence.medoid) } else { Vec::new() };
     let place = |c: &Copy| Place { doc: c.doc, span: c.span };
-    let medoid = evidence.medoid;
-    let apart = |c: &&Copy| c.doc != medoid.doc || !c.span.overlaps(medoid.span);
-    let others = copies.iter().filter(apart).map(|c| Place { doc: c.doc, span: c.passage }).take(partners);
-    let places = std::iter::once(medoid).chain(others).collect();
+    let places = std::iter::once(evidence.medoid).chain(partners).collect();
     let goes = |c: &&Copy| if options.exact { c.span.len() >= options.min_tokens } else { evidence.is_whole(c) };
     let (mut going, mut spared) = (Vec::new(), Vec::new());
     if reason.strips() {
@@ -174,4 +171,21 @@ fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
         spared.extend(stay.into_iter().map(place));
     }
     Some(Template { evidence, reason, places, copies: going, spared })
+}
+
+/// Some other copies to compare the representative one with: those of other forms first, each the first of its form.
+fn partners(copies: &[Copy], medoid: Place) -> Vec<Place> {
+    let mut forms: Vec<u64> = Vec::new();
+    let (mut new, mut seen) = (Vec::new(), Vec::new());
+    for copy in copies.iter().filter(|c| c.doc != medoid.doc || !c.span.overlaps(medoid.span)) {
+        let list = if forms.contains(&copy.content) { &mut seen } else { &mut new };
+        if list.len() < PARTNERS {
+            forms.push(copy.content);
+            list.push(Place { doc: copy.doc, span: copy.passage });
+        }
+        if new.len() == PARTNERS {
+            break;
+        }
+    }
+    new.into_iter().chain(seen).take(PARTNERS).collect()
 }

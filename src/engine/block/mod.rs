@@ -21,6 +21,7 @@ mod apply;
 mod find;
 mod judge;
 mod postings;
+mod shown;
 
 use super::census::Census;
 use super::corpus::Corpus;
@@ -34,9 +35,9 @@ use crate::block::letters::Letters;
 use crate::block::template::Evidence;
 use crate::io::Parser;
 use crate::plan::strip::Cut;
-use crate::span::Span;
 use find::{Seeds, hits, regions, seeds};
 use judge::templates;
+use shown::Shown;
 
 /// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
 /// On text with planted altered blocks 12 and 24 find the same; a longer reach bridges more foreign words.
@@ -49,10 +50,12 @@ pub(super) struct Outcome {
     pub(super) cuts: Table<Vec<Cut>>,
     /// All blocks worth telling of, in order of first occurrence. A cut's block is an index into it.
     pub(super) blocks: Vec<Block>,
-    /// Names of the documents with an example.
-    pub(super) names: Names,
+    /// What they look like.
+    pub(super) shown: Shown,
     /// Names of the documents with a cut.
     pub(super) edited: Names,
+    /// Bytes of their texts.
+    pub(super) text_bytes: Table<u32>,
     /// What was read.
     pub(super) census: Census,
 }
@@ -61,10 +64,6 @@ pub(super) struct Outcome {
 pub(super) struct Block {
     pub(super) evidence: Evidence,
     pub(super) reason: Reason,
-    /// The representative copy's text.
-    pub(super) text: String,
-    /// Some copies: document and bytes.
-    pub(super) examples: Vec<(u32, Span)>,
 }
 
 /// Buffers of one worker.
@@ -97,6 +96,6 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let regions = regions(corpus, options, postings, &lengths)?;
     let hits = hits(corpus, options, &regions, &running)?;
     let templates = templates(corpus, options, hits, &lengths)?;
-    let (bank, texts) = apply::read_templates(corpus, options, &templates, &running)?;
-    apply::cut(corpus, apply::Found { templates, running, bank, texts }, census)
+    let (bank, shown) = apply::read_templates(corpus, options, &templates, &running)?;
+    apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)
 }
