@@ -91,11 +91,16 @@ impl Chaining {
         links.clear();
         // The greatest scores of the last whole stretch of LOOK_BACK anchors, and of the one that is open.
         let mut tops = [GRAM_SCORE; 2];
-        for i in 0..anchors.len() {
+        // The first anchor that is not too far back.
+        let mut from = 0;
+        for (i, &(at, _)) in anchors.iter().enumerate() {
             if i % LOOK_BACK == 0 {
                 tops = [tops[1], GRAM_SCORE];
             }
-            let recent = &diagonals[i.saturating_sub(LOOK_BACK)..i];
+            while i64::from(at) - i64::from(anchors[from].0) > MAX_STEP {
+                from += 1;
+            }
+            let recent = &diagonals[from.max(i.saturating_sub(LOOK_BACK))..i];
             let (score, before) = match is_near(diagonals[i], recent, tops[0].max(tops[1])) {
                 true => predecessor(anchors, links),
                 false => (GRAM_SCORE, None),
