@@ -16,6 +16,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// Bytes of text.
+    #[allow(dead_code, reason = "the count of instructions knows no time")]
     pub(crate) fn bytes(&self) -> u64 {
         self.documents.iter().map(|text| text.len() as u64).sum()
     }
@@ -61,12 +62,18 @@ const WRITINGS: [Writing; 4] = [
 ];
 
 /// All samples of this run.
+#[allow(dead_code, reason = "the count of instructions generates its own")]
 pub(crate) fn samples() -> Vec<Sample> {
     if let Ok(path) = std::env::var("DESCALE_BENCH_INPUT") {
         return vec![read(&path)];
     }
     let megabytes = std::env::var("DESCALE_BENCH_MB").ok().and_then(|mb| mb.parse().ok()).unwrap_or(2);
-    WRITINGS.iter().map(|writing| generate(*writing, megabytes * 1_000_000)).collect()
+    generated(megabytes * 1_000_000)
+}
+
+/// A sample of each kind of writing, of about so many bytes.
+pub(crate) fn generated(bytes: usize) -> Vec<Sample> {
+    WRITINGS.iter().map(|writing| generate(*writing, bytes)).collect()
 }
 
 fn read(path: &str) -> Sample {

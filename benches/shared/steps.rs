@@ -1,6 +1,10 @@
 //! The steps of a pass, each as a closure over a whole sample, after the yardstick every one is measured against.
 
 use super::sample::Sample;
+use descale::block::bank::{Bank, Entry, Search};
+use descale::block::layout::marks;
+use descale::block::letters::Letters;
+use descale::block::page::running_lines;
 use descale::block::winnow::{grams, winnow};
 use descale::io::{Chunk, Chunks, Inputs, Parser, Source};
 use descale::near::{Bands, Sketcher, shingle::shingles};
@@ -30,6 +34,7 @@ pub(crate) fn steps<'a>(sample: &'a Sample, scratch: &std::path::Path) -> Vec<St
     )];
     all.extend(text_steps(sample));
     all.extend(token_steps(sample));
+    all.extend(page_steps(sample));
     let chunks = chunks(sample, scratch);
     let mut parser = Parser::new(&Fields::default());
     all.push((
@@ -88,6 +93,62 @@ fn text_steps<'a>(sample: &'a Sample) -> Vec<Step<'a>> {
                     winnow(&out, WINDOW, |at| {
                         black_box(at);
                     });
+                }
+            }),
+        ),
+    ]
+}
+
+/// What the block way reads off a text besides its words. The bank holds the ends of every eighth document: the blocks
+/// that they carry among them.
+fn page_steps<'a>(sample: &'a Sample) -> Vec<Step<'a>> {
+    let read = |text: &String| {
+        let (mut tokens, mut letters) = (Tokens::default(), Letters::default());
+        tokenize(text, &mut tokens);
+        letters.read(text, &tokens.spans);
+        (tokens, letters)
+    };
+    let documents: Vec<(Tokens, Letters)> = sample.documents.iter().map(read).collect();
+    let end = |(_, letters): &(Tokens, Letters)| letters.codes[letters.len().saturating_sub(300)..].to_vec();
+    let entries = (0u32..).zip(documents.iter().step_by(8).map(end));
+    let bank = Bank::new(entries.map(|(template, letters)| Entry { template, letters }).collect());
+    let (tokens, letters): (Vec<Tokens>, Vec<Letters>) = documents.into_iter().unzip();
+    let spelt = tokens.clone();
+    let (mut of_tokens, mut spelling) = (Vec::new(), Letters::default());
+    let (mut search, mut matches) = (Search::default(), Vec::new());
+    vec![
+        (
+            "running lines",
+            Box::new(move || {
+                for text in &sample.documents {
+                    black_box(running_lines(text));
+                }
+            }),
+        ),
+        (
+            "marks",
+            Box::new(move || {
+                for (text, tokens) in sample.documents.iter().zip(&tokens) {
+                    marks(text, &tokens.spans, &mut of_tokens);
+                    black_box(&of_tokens);
+                }
+            }),
+        ),
+        (
+            "letters",
+            Box::new(move || {
+                for (text, tokens) in sample.documents.iter().zip(&spelt) {
+                    spelling.read(text, &tokens.spans);
+                    black_box(&spelling);
+                }
+            }),
+        ),
+        (
+            "bank",
+            Box::new(move || {
+                for document in &letters {
+                    bank.find(document, &mut search, &mut matches);
+                    black_box(&matches);
                 }
             }),
         ),

@@ -25,10 +25,15 @@ impl Reading {
         Self { has_lines: !options.exact, ..Self::default() }
     }
 
-    /// Reads a text. `O(bytes)`.
+    /// Reads a text for the first time. `O(bytes)`.
     pub(super) fn read(&mut self, text: &str) {
+        self.read_paged(text, true);
+    }
+
+    /// Reads a text; `paged` is false where it is known to have no running lines.
+    pub(super) fn read_paged(&mut self, text: &str, paged: bool) {
         tokenize(text, &mut self.all);
-        let lines = if self.has_lines { page::running_lines(text) } else { Vec::new() };
+        let lines = if self.has_lines && paged { page::running_lines(text) } else { Vec::new() };
         self.running.clear();
         self.places.clear();
         self.body.hashes.clear();

@@ -45,7 +45,12 @@ struct Sight {
 }
 
 /// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
-pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: &[Template]) -> Result<(Bank, Shown)> {
+pub(super) fn read_templates(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    templates: &[Template],
+    running: &[bool],
+) -> Result<(Bank, Shown)> {
     let wanted = wanted(templates);
     let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
     let mut shown = Shown::new(corpus);
@@ -57,7 +62,7 @@ pub(super) fn read_templates(corpus: &Corpus<'_>, options: &Options, templates: 
                 let mut seen: Vec<(Sight, Seen)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
-                    reading.read(record.text);
+                    reading.read_paged(record.text, running[record.doc as usize]);
                     let name = name_of(corpus, record);
                     let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
                         sight(record.text, &name, reading, letters, &templates[at.0 as usize], at)
@@ -164,6 +169,8 @@ struct Edit {
     cuts: Vec<Cut>,
     /// Templates that stand where their words did not lead to, each as often as it does.
     new: Vec<u32>,
+    /// All that its letters said, where there is something new.
+    matches: Vec<Match>,
 }
 
 /// Read 4, and 5 where it is needed: the cuts of every document.
@@ -171,32 +178,27 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
     let known = known(&corpus.options.block, &found.templates);
     let spared = spared(&found.templates);
     let mut common = vec![false; found.templates.len()];
+    let mut spoilt: Table<Vec<Match>> = Table::default();
     let mut edits: Vec<(u32, Edit)> = Vec::new();
     if !found.bank.is_empty() || !known.is_empty() || found.running.contains(&true) {
-        edits = matched(corpus, "match", &found, &Words { known: &known, spared: &spared, common: &common }, |_| true)?;
+        let words = Words { known: &known, spared: &spared, common: &common, noted: &spoilt };
+        edits = matched(corpus, "match", &found, &words, |_| true)?;
         let mut counts = vec![0u32; found.templates.len()];
         edits.iter().flat_map(|(_, e)| &e.new).for_each(|&t| counts[t as usize] += 1);
         for (t, template) in found.templates.iter().enumerate() {
             common[t] = bank::is_flood(counts[t], template.evidence.copies);
         }
-        let spoilt: Table<()> = Table::from_sorted(
-            edits
-                .iter()
-                .filter(|(_, e)| e.new.iter().any(|&t| common[t as usize]))
-                .map(|&(doc, _)| (doc, ()))
-                .collect(),
-        );
-        if !spoilt.is_empty() {
-            edits.retain(|&(doc, _)| !spoilt.has(doc));
-            edits.extend(matched(
-                corpus,
-                "rematch",
-                &found,
-                &Words { known: &known, spared: &spared, common: &common },
-                |doc| spoilt.has(doc),
-            )?);
-            edits.sort_by_key(|e| e.0);
+        for (doc, edit) in &mut edits {
+            if edit.new.iter().any(|&t| common[t as usize]) {
+                spoilt.push(*doc, std::mem::take(&mut edit.matches));
+            }
         }
+    }
+    if !spoilt.is_empty() {
+        edits.retain(|&(doc, _)| !spoilt.has(doc));
+        let words = Words { known: &known, spared: &spared, common: &common, noted: &spoilt };
+        edits.extend(matched(corpus, "rematch", &found, &words, |doc| spoilt.has(doc))?);
+        edits.sort_by_key(|e| e.0);
     }
     outcome(corpus, found, edits, census)
 }
@@ -245,6 +247,8 @@ struct Words<'a> {
     spared: &'a Table<TokenSpan>,
     /// Templates that turned out to be common turns of phrase: their letters prove nothing.
     common: &'a [bool],
+    /// What the letters of a document said when it was read before.
+    noted: &'a Table<Vec<Match>>,
 }
 
 /// One read of the documents that `wanted` asks for.
@@ -262,16 +266,21 @@ fn matched(
         || worker(corpus),
         |w, chunk| {
             let mut seen = Vec::new();
-            let Worker { parser, reading, letters, matches, .. } = w;
+            let Worker { parser, reading, letters, search, matches, .. } = w;
             let record = |record: &RecordView<'_>| {
-                reading.read(record.text);
+                reading.read_paged(record.text, found.running[record.doc as usize]);
                 matches.clear();
-                if may_match {
+                if let Some(noted) = words.noted.get(record.doc) {
+                    matches.extend_from_slice(noted);
+                } else if may_match {
                     letters.read(record.text, &reading.body.spans);
-                    found.bank.find(letters, matches);
+                    found.bank.find(letters, search, matches);
                 }
                 let pieces = pieces(corpus, found, words, matches, record.doc);
-                seen.extend(edit(corpus, found, reading, pieces, record));
+                let noted = if pieces.1.is_empty() { &[][..] } else { matches.as_slice() };
+                seen.extend(
+                    edit(corpus, found, reading, pieces, record).map(|e| Edit { matches: noted.to_vec(), ..e }),
+                );
                 Ok(())
             };
             let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
@@ -336,7 +345,7 @@ fn edit(
         return None;
     }
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
-    Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new })
+    Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new, matches: Vec::new() })
 }
 
 /// Whether fewer tokens are left than make up a block. A document that is repeated whole is another's duplicate, not

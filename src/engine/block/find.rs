@@ -121,8 +121,14 @@ pub(super) struct Hits {
     pub(super) copies: Vec<Vec<u32>>,
 }
 
-/// Read 2 and the fold by gram.
-pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<TokenSpan>, rows: u32) -> Result<Hits> {
+/// Read 2 and the fold by gram; `running` says which documents have running lines.
+pub(super) fn hits(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    regions: &Table<TokenSpan>,
+    running: &[bool],
+) -> Result<Hits> {
+    let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let dense = corpus.shuffle::<Gram>(64)?;
     let k = options.counted_tokens();
     corpus.pass(
@@ -132,7 +138,7 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<Token
             let mut scatter = dense.scatter();
             let Worker { parser, reading, grams, marks: layout, vocabulary, .. } = w;
             let record = |record: &RecordView<'_>| {
-                reading.read(record.text);
+                reading.read_paged(record.text, running[record.doc as usize]);
                 let tokens = &reading.body.hashes;
                 marks(record.text, &reading.body.spans, layout);
                 vocabulary.mark(tokens, layout);

@@ -29,7 +29,7 @@ use super::corpus::Corpus;
 use super::reading::Reading;
 use super::table::{Names, Table};
 use crate::Result;
-use crate::block::bank::Match;
+use crate::block::bank::{Match, Search};
 use crate::block::decide::Reason;
 use crate::block::layout::Marks;
 use crate::block::letters::Letters;
@@ -76,6 +76,7 @@ struct Worker {
     marks: Vec<Marks>,
     vocabulary: Vocabulary,
     letters: Letters,
+    search: Search,
     matches: Vec<Match>,
 }
 
@@ -87,6 +88,7 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
         marks: Vec::new(),
         vocabulary: Vocabulary::default(),
         letters: Letters::default(),
+        search: Search::default(),
         matches: Vec::new(),
     }
 }
@@ -96,8 +98,8 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let options = &corpus.options.block;
     let Seeds { postings, lengths, running, census } = seeds(corpus, options)?;
     let regions = regions(corpus, options, postings, &lengths)?;
-    let hits = hits(corpus, options, &regions, census.rows)?;
+    let hits = hits(corpus, options, &regions, &running)?;
     let templates = templates(corpus, options, hits, &lengths)?;
-    let (bank, shown) = apply::read_templates(corpus, options, &templates)?;
+    let (bank, shown) = apply::read_templates(corpus, options, &templates, &running)?;
     apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)
 }

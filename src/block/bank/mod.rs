@@ -5,36 +5,32 @@
 //! template's own ends. This one mechanism finds exact, re-dressed, re-spaced, renamed, truncated, interrupted and
 //! misread copies alike: 10 % wrong letters leave half of the 7-grams whole, but almost no run of five words.
 //!
-//! Cost: `O(letters)` for a document that holds nothing known (one probe of a bitmap that fits the cache), plus
-//! `O(anchors log anchors)` and the alignments for one that does.
+//! `index` finds the anchors, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
+//! holds nothing known, plus `O(anchors)` and the alignments for one that does.
+
+mod chains;
+mod clusters;
+mod index;
 
 use super::letters::{Letters, extend};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
+use chains::{Chain, Chaining};
+use clusters::{Anchor, Cluster, Clusters};
+use index::Index;
 use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 7;
 /// Letters of a run by which one template is known to lie in another: two or three words, too many for chance.
 const RUN: usize = 16;
-/// A gram that stands in more templates than this says nothing.
-const MAX_PLACES: usize = 16;
 /// Letters from one anchor to the next: what an occurrence may enclose of foreign text; more splits it in two.
 const MAX_STEP: i64 = 160;
-/// Letters of foreign text that go with the occurrence around them (a changed name, a broken word).
-const MAX_SWALLOWED: u32 = 30;
-/// Letters by which a document and a template may drift apart: dropped lines of a long licence.
-const MAX_DRIFT: i64 = 2000;
-/// Anchors among which a predecessor is looked for: with grams that stand up to [`MAX_PLACES`] times in a template, the
-/// last few letters of the document.
-const LOOK_BACK: usize = 64;
 /// Fewest letters of an occurrence that lie in common grams.
 const MIN_ANCHORED: u32 = 18;
 /// An occurrence spans a third of its template or this many letters of it, so that a popular phrase of a long notice is
 /// none: one or two lines.
 const MIN_PART: u32 = 120;
-/// Fewest of ten letters of an occurrence that lie in common grams.
-const MIN_DENSITY_TENTHS: u32 = 3;
 
 /// One template as the bank knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +45,15 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Bank {
     entries: Vec<Entry>,
-    /// Ascending by gram; positions in templates.
-    places: Vec<Anchor>,
-    /// Where the places of a gram's high bits begin.
-    buckets: Vec<u32>,
-    /// Bit set where some gram hashes to it.
-    filter: Vec<u64>,
+    index: Index,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Anchor {
-    gram: u64,
-    entry: u32,
-    at: u32,
+/// What a search needs room for; reused from document to document.
+#[derive(Debug, Default)]
+pub struct Search {
+    clusters: Clusters,
+    anchors: Vec<Anchor>,
+    chaining: Chaining,
 }
 
 /// One occurrence of a template in a document.
@@ -95,17 +87,6 @@ impl Match {
     }
 }
 
-const BUCKET_BITS: u32 = 16;
-const FILTER_BITS: u32 = 20;
-
-fn packed(window: &[u8]) -> u64 {
-    window.iter().fold(0, |gram, &letter| gram << 8 | u64::from(letter))
-}
-
-fn slot(gram: u64, bits: u32) -> usize {
-    usize::try_from(hash::mix(gram) >> (64 - bits)).expect("few bits")
-}
-
 fn narrow(n: usize) -> u32 {
     u32::try_from(n).expect("a document has fewer than 2^32 letters")
 }
@@ -116,25 +97,8 @@ impl Bank {
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
         let entries = distinct(entries);
-        let mut places = Vec::new();
-        for (e, entry) in entries.iter().enumerate() {
-            let grams = entry.letters.windows(GRAM).enumerate();
-            places.extend(grams.map(|(at, w)| Anchor { gram: packed(w), entry: narrow(e), at: narrow(at) }));
-        }
-        places.sort_unstable_by_key(|p| (slot(p.gram, BUCKET_BITS), *p));
-        let places: Vec<Anchor> =
-            places.chunk_by(|a, b| a.gram == b.gram).filter(|g| g.len() <= MAX_PLACES).flatten().copied().collect();
-        let mut buckets = vec![0; (1 << BUCKET_BITS) + 1];
-        let mut filter = vec![0; 1 << (FILTER_BITS - 6)];
-        for place in &places {
-            buckets[slot(place.gram, BUCKET_BITS) + 1] += 1;
-            let bit = slot(place.gram, FILTER_BITS);
-            filter[bit / 64] |= 1u64 << (bit % 64);
-        }
-        for i in 1..buckets.len() {
-            buckets[i] += buckets[i - 1];
-        }
-        Self { entries, places, buckets, filter }
+        let index = Index::new(&entries);
+        Self { entries, index }
     }
 
     /// How many templates it holds.
@@ -149,37 +113,27 @@ impl Bank {
         self.entries.is_empty()
     }
 
-    fn places(&self, gram: u64) -> &[Anchor] {
-        let bit = slot(gram, FILTER_BITS);
-        if self.filter[bit / 64] >> (bit % 64) & 1 == 0 {
-            return &[];
-        }
-        let bucket = slot(gram, BUCKET_BITS);
-        let range = &self.places[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
-        let start = range.partition_point(|p| p.gram < gram);
-        let end = range.partition_point(|p| p.gram <= gram);
-        &range[start..end]
-    }
-
     /// Replaces `out` by the occurrences in a document, ascending.
-    pub fn find(&self, document: &Letters, out: &mut Vec<Match>) {
+    pub fn find(&self, document: &Letters, search: &mut Search, out: &mut Vec<Match>) {
         out.clear();
-        if self.is_empty() {
-            return;
-        }
-        let mut pairs: Vec<(u32, u32, u32)> = Vec::new();
-        for (at, window) in document.codes.windows(GRAM).enumerate() {
-            pairs.extend(self.places(packed(window)).iter().map(|p| (p.entry, narrow(at), p.at)));
-        }
-        pairs.sort_unstable();
-        for of_entry in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let entry = &self.entries[of_entry[0].0 as usize];
-            if of_entry.len() * GRAM < MIN_ANCHORED.min(narrow(entry.letters.len())) as usize {
-                continue;
+        let Search { clusters, anchors, chaining } = search;
+        clusters.begin(self.entries.len());
+        let mut look_into = |clusters: &Clusters, entry: u32, cluster: &Cluster| {
+            let entry = &self.entries[entry as usize];
+            if cluster.may_match(entry) {
+                clusters.anchors(cluster, anchors);
+                // One gram is an occurrence of a template that is no longer than it.
+                let fewest = if entry.letters.len() > GRAM { 2 } else { 1 };
+                chaining.chains(anchors, fewest, |chain| occurrence(entry, document, &chain, out));
             }
-            for chain in chains(of_entry) {
-                self::occurrence(entry, document, &chain, out);
+        };
+        self.index.scan(&document.codes, |at, place| {
+            if let Some(closed) = clusters.add(place.entry, (at, place.at)) {
+                look_into(clusters, place.entry, &closed);
             }
+        });
+        while let Some((entry, closed)) = clusters.take() {
+            look_into(clusters, entry, &closed);
         }
         out.sort_unstable();
     }
@@ -205,111 +159,6 @@ fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
 #[must_use]
 pub fn is_flood(new: u32, copies: u32) -> bool {
     u64::from(new) * 2 > u64::from(copies) * 3 + 8
-}
-
-/// Anchors of one template in the order of both texts. Positions are letters.
-#[derive(Clone, Debug)]
-struct Chain {
-    /// Stretches without a long insertion: in the document, half-open.
-    pieces: Vec<Span>,
-    template: Span,
-    anchored: u32,
-}
-
-/// The best chains through one template's anchors, which ascend in the document and then in the template: colinear
-/// chaining with a bounded look back (Li, Bioinformatics 2018), best chain first, no two over the same anchor or the
-/// same stretch of the document. `O(anchors x LOOK_BACK)`.
-fn chains(anchors: &[(u32, u32, u32)]) -> Vec<Chain> {
-    let gram = i64::try_from(GRAM).expect("a small number");
-    let mut best: Vec<(i64, Option<usize>)> = Vec::with_capacity(anchors.len());
-    for (i, &(_, at, template_at)) in anchors.iter().enumerate() {
-        let steps = |j: usize| {
-            let (_, before, template_before) = anchors[j];
-            (i64::from(at) - i64::from(before), i64::from(template_at) - i64::from(template_before))
-        };
-        // The next letter of both texts: nothing is nearer, and every chain that reaches here reaches there.
-        let recent = || (i.saturating_sub(LOOK_BACK)..i).rev();
-        if let Some(j) = recent().take_while(|&j| steps(j).0 <= 1).find(|&j| steps(j) == (1, 1)) {
-            best.push((best[j].0 + 1, Some(j)));
-            continue;
-        }
-        let reaches = recent().take_while(|&j| steps(j).0 <= MAX_STEP).filter_map(|j| {
-            let (step, template_step) = steps(j);
-            let near = step > 0 && template_step > 0 && template_step <= MAX_DRIFT;
-            let gain = gram.min(step).min(template_step) - step_cost(step, template_step);
-            near.then(|| (best[j].0 + gain, Some(j)))
-        });
-        // Of equal chains the one with the nearest predecessor.
-        best.push(reaches.max().map_or((gram, None), |reached| reached.max((gram, None))));
-    }
-    let mut ends: Vec<usize> = (0..anchors.len()).collect();
-    ends.sort_by_key(|&i| (std::cmp::Reverse(best[i].0), i));
-    let mut used = vec![false; anchors.len()];
-    let mut taken: Vec<Span> = Vec::new();
-    let mut out = Vec::new();
-    for end in ends {
-        let path = path(&best, &used, end);
-        let Some((&first, &last)) = path.last().zip(path.first()) else { continue };
-        path.iter().for_each(|&i| used[i] = true);
-        let stretch = Span::new(anchors[first].1, anchors[last].1 + narrow(GRAM));
-        let at = taken.partition_point(|t| t.end <= stretch.start);
-        if taken.get(at).is_none_or(|t| t.start >= stretch.end) {
-            taken.insert(at, stretch);
-            out.push(Chain::through(path.iter().rev().map(|&i| anchors[i])));
-        }
-    }
-    out
-}
-
-/// The anchors of the chain that ends at one, backwards, up to the first that another chain has.
-fn path(best: &[(i64, Option<usize>)], used: &[bool], end: usize) -> Vec<usize> {
-    std::iter::successors(Some(end), |&i| best[i].1).take_while(|&i| !used[i]).collect()
-}
-
-/// What a step between two anchors costs: two letters for each doubling of the shift between the texts (one long
-/// insertion is likelier than many short), and one for every eight letters that differ on both sides. A lone gram
-/// further on that is there by chance costs more than its seven letters earn.
-fn step_cost(step: i64, template_step: i64) -> i64 {
-    let shift = (step - template_step).abs();
-    2 * i64::from(64 - shift.leading_zeros()) + step.min(template_step) / 8
-}
-
-impl Chain {
-    /// The chain through anchors in order, at least one.
-    fn through(anchors: impl Iterator<Item = (u32, u32, u32)>) -> Self {
-        let gram = narrow(GRAM);
-        let mut chain = Self { pieces: Vec::new(), template: Span::default(), anchored: 0 };
-        for (_, at, template_at) in anchors {
-            if chain.pieces.is_empty() {
-                chain.pieces.push(Span::new(at, at + gram));
-                chain.template = Span::new(template_at, template_at + gram);
-                chain.anchored = gram;
-            } else {
-                chain.add(at, template_at, gram);
-            }
-        }
-        chain
-    }
-
-    fn add(&mut self, at: u32, template_at: u32, gram: u32) {
-        let last = self.pieces.last_mut().expect("a chain has a piece");
-        let skipped = at.saturating_sub(last.end);
-        let expected = template_at.saturating_sub(self.template.end);
-        self.anchored += at + gram - at.max(last.end);
-        if skipped > expected + MAX_SWALLOWED {
-            self.pieces.push(Span::new(at, at + gram));
-        } else {
-            last.end = at + gram;
-        }
-        self.template.end = template_at + gram;
-    }
-
-    fn is_likely(&self, template_letters: u32) -> bool {
-        let letters: u32 = self.pieces.iter().map(|p| p.len()).sum();
-        let enough = MIN_ANCHORED.min(template_letters);
-        let spans_enough = self.template.len() * 3 >= template_letters || self.template.len() >= MIN_PART;
-        self.anchored >= enough && self.anchored * 10 >= letters * MIN_DENSITY_TENTHS && spans_enough
-    }
 }
 
 /// Aligns a chain outwards to the template's ends and says which tokens it covers.
@@ -383,7 +232,7 @@ mod tests {
         let bank = Bank::new(vec![Entry { template: 7, letters: letters(BLOCK).1.codes }]);
         let (tokens, document) = letters(text);
         let mut out = Vec::new();
-        bank.find(&document, &mut out);
+        bank.find(&document, &mut Search::default(), &mut out);
         out.iter()
             .map(|m| {
                 let spans = &tokens.spans[m.span.range()];
@@ -433,7 +282,11 @@ mod tests {
                      the European News Agency";
         let bank = Bank::new(vec![Entry { template: 0, letters: letters(block).1.codes }]);
         let mut out = Vec::new();
-        bank.find(&letters(&format!("{block}. Some words of the article itself. {block}.")).1, &mut out);
+        bank.find(
+            &letters(&format!("{block}. Some words of the article itself. {block}.")).1,
+            &mut Search::default(),
+            &mut out,
+        );
         assert_eq!(out.iter().filter(|m| m.is_sure() && m.of_template == 255).count(), 2);
     }
 
