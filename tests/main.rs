@@ -6,6 +6,7 @@
 //! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
 //! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
 //! - `hostile`: loads and files made to hurt; no panic, no hang, nothing lost.
+//! - `near`: who goes because of whom: exact similarities, any order, any threshold, preferred sources, site chrome.
 //! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
 //! - `steady`: same input and options, same bytes, whatever the threads, the memory and the files.
 //! - `stores`: object stores and web servers; the S3 server is got by `tests/servers.sh`.
@@ -29,6 +30,7 @@ mod cli;
 mod corpus;
 mod faults;
 mod hostile;
+mod near;
 mod oracle;
 mod report;
 mod steady;

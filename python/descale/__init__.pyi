@@ -33,6 +33,8 @@ class NearOptions(TypedDict, total=False):
     """Seed of the sketches."""
     keep: str
     """Which document of a cluster stays: "first", "longest" or "field:NAME"."""
+    prefer: Iterable[str]
+    """Input files or folders whose documents stay rather than others, the most trusted first."""
     contain: float | None
     """Also drop a document when this share of its shingles lies in a larger one."""
 

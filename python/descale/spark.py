@@ -53,6 +53,8 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
     from descale import _descale
 
     _descale.check_options(options)
+    if options.get("prefer"):
+        raise ValueError("prefer names input files, and a DataFrame has none: put a number in a column, say keep='field:NAME'")
     stages = _Stages(df.sparkSession, checkpoint, partitions)
     documents = _documents(df, text, id, options.get("keep"))
 

@@ -161,11 +161,14 @@ fn replace(batch: &RecordBatch, place: usize, column: ArrayRef) -> PyResult<Reco
     RecordBatch::try_new(Arc::new(schema), columns).map_err(|e| input(e.to_string()))
 }
 
+/// Columns of what `explain` tells: those of a notebook cell.
+const EXPLAIN_COLUMNS: usize = 100;
+
 /// explain(dir, *ids): why documents were dropped or changed in the run that wrote the folder, as text to read.
 #[pyfunction]
 #[pyo3(signature = (dir, *ids))]
 pub(crate) fn explain(py: Python<'_>, dir: PathBuf, ids: Vec<String>) -> PyResult<String> {
-    detached(py, || engine::explain(&dir, &ids))
+    detached(py, || engine::explain(&dir, &ids, EXPLAIN_COLUMNS))
 }
 
 /// restore(dir, to, *, progress=None): rebuilds the input of the run that wrote the folder, byte for byte.

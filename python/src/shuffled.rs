@@ -401,7 +401,7 @@ fn decide(
     group: &[Candidate],
     shingles: &HashMap<(i64, u128), Box<[u64]>>,
 ) -> descale::Result<impl Iterator<Item = Verdict>> {
-    let rank = |(doc, m): (u32, &Candidate)| Rank { doc, tokens: m.tokens, value: m.rank };
+    let rank = |(doc, m): (u32, &Candidate)| Rank { source: Rank::NO_SOURCE, doc, tokens: m.tokens, value: m.rank };
     let mut order: Vec<Rank> = (0u32..).zip(group).map(rank).collect();
     order.sort_unstable_by(|a, b| near.options().keep.compare(a, b));
     let mut decider = Decider::new(near);

@@ -76,12 +76,12 @@ pub struct Stretch {
     /// Its grams.
     pub grams: u32,
     /// Its grams that begin between quotation marks, on a line of code, beside a mark of contact details,
-    /// at a number, in a list of sources.
-    pub marked: [u32; 5],
+    /// at a number, in a list of sources, at a word that the document uses nowhere else.
+    pub marked: [u32; 6],
 }
 
 /// The marks counted in [`Stretch::marked`].
-const COUNTED: [Marks; 5] = [Marks::QUOTED, Marks::CODE, Marks::CONTACT, Marks::NUMBER, Marks::CITED];
+const COUNTED: [Marks; 6] = [Marks::QUOTED, Marks::CODE, Marks::CONTACT, Marks::NUMBER, Marks::CITED, Marks::STRANGE];
 
 /// Reads the stretches of each template off a document's hits: hits of one template at most `max_gap` tokens apart
 /// are one stretch. `template` names a hit's template. Result ascending by template and position.
@@ -109,7 +109,7 @@ pub fn occurrences(hits: &[Hit], k: u32, max_gap: u32, template: impl Fn(&Hit) -
                 hits: Span::new(i, i + 1),
                 copies: hit.copies,
                 grams: 0,
-                marked: [0; 5],
+                marked: [0; 6],
             }),
         }
         let open = out.last_mut().expect("just opened");

@@ -22,6 +22,8 @@ impl Marks {
     pub const CITED: Self = Self(1 << 4);
     /// On a line of a table of contents: dots lead from a title to a page.
     pub const LEADER: Self = Self(1 << 5);
+    /// A word that the document uses nowhere else: see [`strange`](super::strange).
+    pub const STRANGE: Self = Self(1 << 6);
 
     /// Distances from here on look the same. A distance counts two for a word and one for a character of a script
     /// without spaces.
@@ -39,7 +41,8 @@ impl Marks {
         self.0 & other.0 != 0
     }
 
-    fn add(&mut self, other: Self) {
+    /// Sets the marks of `other` too.
+    pub fn add(&mut self, other: Self) {
         self.0 |= other.0;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Winnow to find, then look at every gram inside what was found before counting and deciding: sparse seeds decide
 //! badly. In reading order:
-//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`passage`]
+//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`strange`] (words a document uses nowhere else), [`passage`]
 //! (the run of repeated text a stretch lies in), [`template`] (evidence), [`decide`] (boilerplate or not, and why),
 //! [`bank`] (finds the altered copies of a decided block), [`page`] (running heads and feet), [`options`] (every number).
 //!
@@ -33,6 +33,7 @@ pub mod letters;
 pub mod options;
 pub mod page;
 pub mod passage;
+pub mod strange;
 pub mod template;
 pub mod winnow;
 

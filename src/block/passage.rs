@@ -10,6 +10,7 @@
 //! levels)`, with fewer than 4 levels for every doubling of the number of copies.
 
 use super::chain::{Hit, Stretch};
+use super::layout::Marks;
 use crate::span::{Span, TokenSpan};
 
 /// A run of repeated text of comparable frequency.
@@ -23,6 +24,8 @@ pub struct Passage {
     pub kin: u32,
     /// Whether it is stacked at the beginning or end of a document that has a text of its own.
     pub apart: bool,
+    /// Its grams in a list of sources.
+    pub cited: u32,
 }
 
 /// Passages this close to the first or last token of a document, or to another passage there, are stacked at its edge.
@@ -61,6 +64,7 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32, token
                 hits: Span::new(first.hits.start, last.hits.end),
                 kin: first.kin.min(last.kin),
                 apart: first.apart && last.apart,
+                cited: if first.span == last.span { first.cited } else { first.cited + last.cited },
             });
         }
     }
@@ -98,13 +102,15 @@ fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Pass
                     hits: Span::new(i, i + 1),
                     kin: 0,
                     apart: false,
+                    cited: 0,
                 },
                 kin: 0,
                 kin_end: 0,
             }),
         }
+        let open = runs.last_mut().expect("just opened");
+        open.passage.cited += u32::from(hit.first.has(Marks::CITED));
         if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
-            let open = runs.last_mut().expect("just opened");
             open.kin += end - hit.position.max(open.kin_end);
             open.kin_end = end;
         }
@@ -156,7 +162,6 @@ fn has_own_text(runs: &[Run], inner: &[Run], head: usize, tokens: u32) -> bool {
 mod tests {
     use super::*;
     use crate::block::chain::occurrences;
-    use crate::block::layout::Marks;
     use proptest::prelude::*;
 
     const K: u32 = 5;

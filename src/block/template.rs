@@ -85,6 +85,8 @@ pub struct Copy {
     pub numbers: u8,
     /// Share of it in a list of sources.
     pub cited: u8,
+    /// Share of words that the document uses nowhere else.
+    pub strange: u8,
     /// Share of the document that the passage and others of about the same frequency cover.
     pub shared: u8,
     /// Share of the document outside the passage that other passages of about the same frequency cover.
@@ -108,7 +110,9 @@ pub fn copies(
 ) {
     for (stretch, passage) in stretches.iter().zip(passages(hits, stretches, k, max_gap, tokens)) {
         let (first, last) = (hits[passage.hits.start as usize], hits[passage.hits.end as usize - 1]);
-        let [quoted, code, contact, numbers, cited] = stretch.marked.map(|count| share(count, stretch.grams));
+        let [quoted, code, contact, numbers, cited, strange] = stretch.marked.map(|count| share(count, stretch.grams));
+        // A list is cut up by its numbers: one entry says little, the passage says what it is.
+        let cited = cited.max(share(passage.cited, passage.hits.len()));
         emit(Copy {
             template: stretch.template,
             doc,
@@ -122,6 +126,7 @@ pub fn copies(
             contact,
             numbers,
             cited,
+            strange,
             kin: share(passage.kin, tokens - passage.span.len()),
             shared: share(passage.kin + passage.span.len(), tokens),
             apart: passage.apart,
@@ -168,6 +173,8 @@ pub struct Evidence {
     pub numbers: f32,
     /// Share in a list of sources.
     pub cited: f32,
+    /// Share of words that the document uses nowhere else.
+    pub strange: f32,
     /// Share of the document that the passage and others of about the same frequency cover: mean.
     pub shared: f32,
     /// Share of the rest of the document that other passages of about the same frequency cover: mean.
@@ -229,6 +236,7 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         of_document: mean(&of_document),
         numbers: mean(&|c| c.numbers),
         cited: mean(&|c| c.cited),
+        strange: mean(&|c| c.strange),
         shared: mean(&|c| c.shared),
         kin: mean(&|c| c.kin),
         around,
@@ -320,6 +328,7 @@ mod tests {
             contact: 255,
             numbers: 0,
             cited: 0,
+            strange: 0,
             shared: 51,
             kin: 0,
             apart: false,

@@ -235,6 +235,9 @@ struct Near {
     /// Which document of a cluster stays: first, longest, or field:NAME for the highest number in a field
     #[arg(long, value_name = "RULE", default_value_t = defaults().near.keep)]
     keep: Keep,
+    /// Input files or folders whose documents stay rather than others', the most trusted first; --keep decides within one
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
+    prefer: Vec<String>,
     /// Also drop a document when this share of its shingles lies in a larger one
     #[arg(long, value_name = "SHARE")]
     contain: Option<f64>,
@@ -317,6 +320,7 @@ impl Near {
             shingle_tokens: self.shingle_tokens,
             seed: self.seed,
             keep: self.keep.clone(),
+            prefer: self.prefer.clone(),
             contain: self.contain,
         }
     }
@@ -408,14 +412,14 @@ mod tests {
     fn every_flag_reaches_the_library() {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
                     --on-bad-record skip --format warc --max-record 1M --max-expansion 9 --overwrite --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
-                    --keep field:score --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
+                    --keep field:score --prefer a,b/c --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
                     --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
         let expected = serde_json::json!({
             "mode": "clean", "inputs": ["a", "b"], "format": "warc", "out": "o", "max-record": 1 << 20, "max-expansion": 9, "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
             "dry-run": true,
-            "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "contain": 0.9},
+            "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "prefer": ["a", "b/c"], "contain": 0.9},
             "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first",
                       "protect": ["code", "quotes"], "gram-tokens": 6, "window": 9},
         });

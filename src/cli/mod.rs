@@ -60,7 +60,7 @@ fn obey(command: &Command) -> Result<u8> {
         return run(&options, common);
     }
     match command {
-        Command::Explain(args) => print(engine::explain(&args.dir, &args.ids)?.as_bytes())?,
+        Command::Explain(args) => print(engine::explain(&args.dir, &args.ids, show::columns())?.as_bytes())?,
         Command::Restore(args) => restore(args)?,
         Command::Completions { shell } => completions(*shell)?,
         Command::Man { command } => manual(command.as_deref())?,

@@ -83,6 +83,11 @@ pub(super) struct Screen {
 const DEFAULT_WIDTH: usize = 100;
 /// Least and most columns that lines are made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
+/// Columns of standard output.
+pub(super) fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(DEFAULT_WIDTH, |(_, columns)| columns.into())
+}
+
 /// Columns of a template below which the reason makes way.
 const LEAST_TEMPLATE_WIDTH: usize = 16;
 /// Most columns of a template.
@@ -227,6 +232,7 @@ fn table(summary: &Summary, verbose: bool) -> String {
     }
     if let Some(near) = &summary.near {
         row("duplicates", duplicates(near));
+        row("recall", recall(near, summary.options.near.threshold));
         if verbose {
             row("banding", banding(near));
         }
@@ -259,8 +265,20 @@ fn duplicates(near: &NearSummary) -> String {
     line + &format!(", in {}", many(*clusters, "cluster"))
 }
 
+/// What the bands may have missed.
+fn recall(near: &NearSummary, threshold: f64) -> String {
+    let chance = near.expected_recall * 100.0;
+    format!("{chance:.1} % of pairs alike by {threshold}, more above; about {:.1} missed", near.expected_misses)
+}
+
+/// Bands and rows, and the S-curve where it rises.
 fn banding(near: &NearSummary) -> String {
-    format!("{} bands of {} rows, finds {:.1} % at the threshold", near.bands, near.rows, near.expected_recall * 100.0)
+    let mut line = format!("{} bands of {} rows; found by similarity:", near.bands, near.rows);
+    let rising = near.s_curve.iter().filter(|point| (0.001..0.9995).contains(&point.probability));
+    for point in rising {
+        let _ = write!(line, " {:.2} {:.1} %", point.similarity, point.probability * 100.0);
+    }
+    line
 }
 
 fn found(blocks: &BlockSummary) -> String {
@@ -312,6 +330,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::summary::SCurvePoint;
     use crate::engine::{Options, summary};
     use crate::plan::lines::{BlockLine, ClusterLine};
 
@@ -320,7 +339,18 @@ mod tests {
         let summary = Summary {
             options: Options { out: Some("cleaned".into()), ..Options::default() },
             inputs: summary::Inputs { files: 1, records: 1234, bytes: 2048, bad_records: 1, ..Default::default() },
-            near: Some(NearSummary { near_duplicates: 2, clusters: 1, bands: 20, rows: 6, ..Default::default() }),
+            near: Some(NearSummary {
+                near_duplicates: 2,
+                clusters: 1,
+                bands: 20,
+                rows: 6,
+                s_curve: [(0.0, 0.0), (0.75, 0.931), (1.0, 1.0)]
+                    .map(|(similarity, probability)| SCurvePoint { similarity, probability })
+                    .into(),
+                expected_recall: 0.99,
+                expected_misses: 0.26,
+                ..Default::default()
+            }),
             blocks: Some(BlockSummary { found: 3, stripped: 1, occurrences: 1, ..Default::default() }),
             outputs: summary::Outputs { records: 1232, dropped: 2, removed_bytes_share: 0.125, ..Default::default() },
             ..Summary::default()
@@ -329,6 +359,7 @@ mod tests {
             "        read  1 file, 1,234 records, 2.00 KiB",
             "         bad  1 record passed over",
             "  duplicates  0 exact, 2 near, in 1 cluster",
+            "      recall  99.0 % of pairs alike by 0.8, more above; about 0.3 missed",
             "      blocks  1 of 3 stripped, 1 copy, 0 B out of 0 documents",
             "        left  1,232 records (2 dropped, 0 edited), 12.5 % of the text removed",
             "        cost  0.0 s, 0 B of memory, 0 MB/s a core",
@@ -336,7 +367,8 @@ mod tests {
         ];
         assert_eq!(story(&summary, PLAIN, false).lines().collect::<Vec<_>>(), expected);
         assert!(
-            story(&summary, PLAIN, true).contains("     banding  20 bands of 6 rows, finds 0.0 % at the threshold")
+            story(&summary, PLAIN, true)
+                .contains("     banding  20 bands of 6 rows; found by similarity: 0.75 93.1 %\n")
         );
     }
 

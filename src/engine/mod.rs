@@ -142,10 +142,8 @@ fn inputs(corpus: &Corpus<'_>, census: &Census) -> Inputs {
 
 fn near_summary(near: &Near, decided: &Decided, clusters: u64) -> NearSummary {
     use crate::near::Reason;
-    let count = |reason: Reason| {
-        let verdicts = decided.near.iter().flat_map(|n| n.verdicts.iter());
-        verdicts.filter(|(_, v)| v.reason == Some(reason)).count() as u64
-    };
+    let verdicts = || decided.near.iter().flat_map(|n| n.verdicts.iter()).map(|(_, verdict)| verdict);
+    let count = |reason: Reason| verdicts().filter(|v| v.reason == Some(reason)).count() as u64;
     let bands = near.bands();
     let point = |(similarity, probability)| SCurvePoint { similarity, probability };
     NearSummary {
@@ -157,6 +155,10 @@ fn near_summary(near: &Near, decided: &Decided, clusters: u64) -> NearSummary {
         rows: u32::try_from(bands.rows()).unwrap_or(u32::MAX),
         s_curve: bands.curve().into_iter().map(point).collect(),
         expected_recall: bands.probability(near.options().threshold),
+        expected_misses: verdicts()
+            .filter(|v| v.reason == Some(Reason::Near))
+            .map(|v| bands.misses_per_find(v.similarity))
+            .fold(0.0, |sum, misses| sum + misses),
     }
 }
 

@@ -8,8 +8,8 @@
 use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::table::{Names, Table};
-use crate::io::Parser;
-use crate::near::{self, Components, Decider, Keep, Member, Near, Rank, Verdict, lsh};
+use crate::io::{InputFile, Parser};
+use crate::near::{self, Components, Decider, Member, Near, Rank, Verdict, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
@@ -155,7 +155,8 @@ fn units<'t>(
 fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Candidates> {
     let bands = corpus.shuffle::<Band>(64)?;
     let (mut census, mut ranks) = (Census::default(), Vec::new());
-    let ranked = near.options().keep != Keep::First;
+    let ranked = !near.options().keeps_in_order();
+    let sources = sources(corpus, &near.options().prefer)?;
     corpus.pass(
         "sketch",
         || worker(corpus),
@@ -171,7 +172,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
                     let value = record.rank.unwrap_or(f64::NAN);
-                    ranks.push(Rank { doc: record.doc, tokens, value });
+                    ranks.push(Rank { source: sources[record.file as usize], doc: record.doc, tokens, value });
                 }
                 keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
             };
@@ -192,6 +193,17 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
     let roots = join(corpus, bands, census.rows)?;
     let order = keep_order(near, ranks, census.rows);
     Ok(Candidates { roots, order, census })
+}
+
+/// For each input file, the place of its source among those preferred.
+fn sources(corpus: &Corpus<'_>, prefer: &[String]) -> Result<Vec<u32>> {
+    let files = corpus.inputs.files();
+    if let Some(source) = prefer.iter().find(|source| !files.iter().any(|file| file.is_from(source))) {
+        let message = format!("--prefer {source:?} is none of the input files or their folders");
+        return Err(Error::usage(message).cure("write it as the input is written, or as under data/ of the results"));
+    }
+    let place = |file: &InputFile| (0u32..).zip(prefer).find(|(_, source)| file.is_from(source));
+    Ok(files.iter().map(|file| place(file).map_or(Rank::NO_SOURCE, |(place, _)| place)).collect())
 }
 
 /// Documents that share a key, joined: the root of each document.
@@ -232,7 +244,7 @@ fn union(components: &Mutex<Components>, edges: &mut Vec<(u32, u32)>) {
 
 /// Each document's place in keep order; empty where that is input order.
 fn keep_order(near: &Near, mut ranks: Vec<Rank>, rows: u32) -> Vec<u32> {
-    if near.options().keep == Keep::First {
+    if near.options().keeps_in_order() {
         return Vec::new();
     }
     ranks.sort_unstable_by(|a, b| near.options().keep.compare(a, b));

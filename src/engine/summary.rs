@@ -81,6 +81,10 @@ pub struct NearSummary {
     pub s_curve: Vec<SCurvePoint>,
     /// The chance of a pair at the threshold to become a candidate.
     pub expected_recall: f64,
+    /// Pairs of a document and its twin that are expected to have been missed: for each near-duplicate found,
+    /// `(1 - p) / p`, with `p` the chance at its similarity.
+    #[serde(default)]
+    pub expected_misses: f64,
 }
 
 /// One row of the table that says what the banding finds.

@@ -18,7 +18,7 @@ use super::spool::{self, Nameless};
 use crate::error::{Error, Result};
 use crate::lease::Lease;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -119,6 +119,15 @@ pub struct InputFile {
 }
 
 impl InputFile {
+    /// Whether a user who says `source` means this file or a folder that holds it, by its path or its output name.
+    #[must_use]
+    pub fn is_from(&self, source: &str) -> bool {
+        let parts = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+        let source = parts(Path::new(source));
+        let is_below = |path: &Path| source.as_os_str().is_empty() || parts(path).starts_with(&source);
+        is_below(&self.path) || is_below(Path::new(&self.name))
+    }
+
     /// Checks that the file is still the one that was listed; a run reads it twice and must see the same rows.
     ///
     /// # Errors

@@ -100,10 +100,11 @@ impl Bands {
         (0..=20).map(|step| f64::from(step) / 20.0).map(|j| (j, self.probability(j))).collect()
     }
 
-    /// Of so many pairs spread evenly between the threshold and 1, how many are expected to be missed.
+    /// How many pairs of similarity `j` are missed for each that is found, as far as can be expected: `(1 - p) / p`.
     #[must_use]
-    pub fn expected_misses(self, threshold: f64, pairs: f64) -> f64 {
-        pairs * (1.0 - mean(threshold, 1.0, |j| self.probability(j)))
+    pub fn misses_per_find(self, j: f64) -> f64 {
+        let found = self.probability(j);
+        (1.0 - found) / found.max(f64::MIN_POSITIVE)
     }
 
     /// What a document costs with these bands at this threshold, in ns.
@@ -194,7 +195,7 @@ mod tests {
                 let threshold = f64::from(t) / 20.0;
                 let bands = Bands::for_recall(threshold, recall).unwrap();
                 assert!(bands.probability(threshold) >= recall - 1e-12, "{threshold} {recall} {bands:?}");
-                assert!(bands.expected_misses(threshold, 1000.0) <= 1000.0 * (1.0 - recall));
+                assert!(bands.misses_per_find(threshold) <= (1.0 - recall) / recall + 1e-12);
             }
         }
     }

@@ -14,6 +14,21 @@
 //! shingles (tested below). One-permutation hashing with densification and C-MinHash with additions only, which are
 //! as fast, have two to seven times the variance there.
 //!
+//! What the small variance costs: slots of one round hold different shingles, so bands of a short document are a little
+//! less alike than independent ones, and the S-curve of [`super::lsh`] is a little steeper than its formula: with 12 to
+//! 16 bands of 5 rows by -1.3 points in its lower and +1.7 in its upper part (20 to 60 shingles), by .9 at 200, .5 at 500; at the
+//! threshold a recall of .99 was asked for, by +.3 and never below. Variance and steepness are one and the same
+//! dependence, so no fill of the slots left by the first round has both the variance of .6 and one point everywhere.
+//! Tried, as least and greatest points off and variance over the ideal, with 14 bands of 5 rows at 400,000 trials:
+//!
+//! | later rounds throw into | 20 shingles | 40 | 60 | 100 |
+//! |---|---|---|---|---|
+//! | all slots (chosen) | -1.3 +1.7 .50 | -1.2 +1.6 .52 | -1.3 +1.5 .53 | -1.0 +1.4 .57 |
+//! | each row by itself | -.4 +2.1 .55 | -.8 +1.7 .57 | -1.0 +1.6 .58 | -1.1 +1.4 .59 |
+//! | each of 8 stretches by itself | -5.8 +.1 .59 | -2.5 +.7 .61 | -1.5 +1.1 .59 | -1.2 +1.3 .59 |
+//! | each band by itself | -9.4 +.0 .67 | -3.1 +.4 .64 | -1.7 +1.0 .60 | -1.3 +1.2 .60 |
+//! | each slot by itself | -.6 +.8 .78 | -.9 +1.0 .67 | -.9 +1.3 .61 | -1.1 +1.3 .60 |
+//!
 //! Choices beyond the paper: the first round uses the shingle hash as it is (it is mixed already); bin and value are the
 //! high and the low word of one product; a slot is 16 bits of round above 48 bits of value, so that a later round
 //! never beats an earlier one and two different shingles meet in a slot by accident once in 2^48.
@@ -231,7 +246,7 @@ mod tests {
     fn error_is_within_that_of_ideal_minhash() {
         let sketcher = Sketcher::new(112, 1);
         let fss: SketchOf = &|shingles, out| sketcher.sketch(shingles, out);
-        for union in [20, 40, 80, 200, 500, 2000] {
+        for union in [20, 40, 60, 80, 200, 500, 2000] {
             let (ratio, bias) = error_ratio(fss, 112, union, union * 4 / 5, 4_000);
             let bound = if union <= 60 { 0.6 } else { 1.0 };
             assert!(ratio <= bound, "union {union}: {ratio:.3} > {bound}");
@@ -269,9 +284,21 @@ mod tests {
                 let j = shared as f64 / union as f64;
                 let over = recall(bands, union, shared, 40_000) - bands.probability(j);
                 // Slots that are negatively correlated make the curve of short documents a little steeper: fewer pairs
-                // are found below its middle, more above it, by up to 1.7 points.
+                // are found below its middle, more above it, by up to 1.7 points (see the head of this file).
                 let (least, most) = if bands.probability(j) < 0.5 { (-0.02, 0.01) } else { (-0.01, 0.02) };
                 assert!((least..most).contains(&over), "{bands:?} n {union} J {j}: {over:+.4}");
+            }
+        }
+    }
+
+    #[test]
+    fn recall_is_within_a_point_from_the_threshold_on() {
+        let bands = Bands::for_recall(0.8, 0.99).unwrap();
+        for union in [20, 40, 60, 100, 200, 500] {
+            for shared in [union * 4 / 5, union * 9 / 10, union * 19 / 20] {
+                let expected = bands.probability(shared as f64 / union as f64);
+                let over = recall(bands, union, shared, 40_000) - expected;
+                assert!((-0.002..0.01).contains(&over), "n {union} shared {shared}: {over:+.4}");
             }
         }
     }

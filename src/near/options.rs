@@ -26,6 +26,10 @@ pub struct Options {
     /// Which document of a cluster stays.
     #[cfg_attr(test, schemars(with = "String"))]
     pub keep: Keep,
+    /// Sources in order of trust: a document of one that comes earlier stays rather than one of a later, and one of any
+    /// of them rather than one of none; among documents of one source [`Options::keep`] decides. A source is an input
+    /// file, or a folder of input files. Empty: where a document comes from does not matter.
+    pub prefer: Vec<String>,
     /// If set: also drop a document if at least this share of its shingles lies inside a longer kept document
     /// that comes before it in keep order (combine with [`Keep::Longest`] to make every longer one come before).
     pub contain: Option<f64>,
@@ -40,6 +44,7 @@ impl Default for Options {
             shingle_tokens: 5,
             seed: 1,
             keep: Keep::First,
+            prefer: Vec::new(),
             contain: None,
         }
     }
@@ -63,7 +68,18 @@ impl Options {
             return Err(Error::usage(format!("--shingle-tokens is {}", self.shingle_tokens))
                 .cure(format!("give a number from 1 to {}; 5 suits most text", Self::MAX_SHINGLE_TOKENS)));
         }
+        if self.prefer.iter().any(String::is_empty) {
+            return Err(
+                Error::usage("a source of --prefer has no name").cure("name input files or folders: a.jsonl,b/")
+            );
+        }
         self.contain.map_or(Ok(()), |share| check_share("contain", share))
+    }
+
+    /// Whether documents are kept in input order: the first of a cluster stays.
+    #[must_use]
+    pub fn keeps_in_order(&self) -> bool {
+        self.keep == Keep::First && self.prefer.is_empty()
     }
 }
 
@@ -151,6 +167,8 @@ impl<'de> Deserialize<'de> for Keep {
 /// What [`Keep`] looks at in a document.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rank {
+    /// The place of its source in [`Options::prefer`]; [`Rank::NO_SOURCE`] if it is from none of them.
+    pub source: u32,
     /// The document's number in input order.
     pub doc: u32,
     /// How many tokens it has.
@@ -159,8 +177,14 @@ pub struct Rank {
     pub value: f64,
 }
 
+impl Rank {
+    /// The source of a document that comes from none of those preferred: after all of them.
+    pub const NO_SOURCE: u32 = u32::MAX;
+}
+
 impl Keep {
-    /// Keep order: `Less` if `a` is to be kept rather than `b`. A total order; equal only for the same document.
+    /// Keep order: `Less` if `a` is to be kept rather than `b`: by source, then by this rule, then by number. A total
+    /// order; equal only for the same document.
     #[must_use]
     pub fn compare(&self, a: &Rank, b: &Rank) -> Ordering {
         let preference = match self {
@@ -168,7 +192,7 @@ impl Keep {
             Keep::Longest => b.tokens.cmp(&a.tokens),
             Keep::Highest(_) => compare_values(b.value, a.value),
         };
-        preference.then(a.doc.cmp(&b.doc))
+        a.source.cmp(&b.source).then(preference).then(a.doc.cmp(&b.doc))
     }
 }
 
@@ -183,7 +207,7 @@ mod tests {
 
     #[test]
     fn keep_order_is_total_and_puts_the_missing_value_last() {
-        let rank = |doc, tokens, value| Rank { doc, tokens, value };
+        let rank = |doc, tokens, value| Rank { source: Rank::NO_SOURCE, doc, tokens, value };
         let mut ranks = [rank(0, 5, f64::NAN), rank(1, 9, 2.0), rank(2, 9, 7.0), rank(3, 1, -0.0), rank(4, 2, 0.0)];
         let mut order = |keep: &Keep| {
             ranks.sort_by(|a, b| keep.compare(a, b));
@@ -192,5 +216,13 @@ mod tests {
         assert_eq!(order(&Keep::Longest), [1, 2, 0, 4, 3]);
         assert_eq!(order(&Keep::Highest("score".into())), [2, 1, 3, 4, 0]);
         assert_eq!(order(&Keep::First), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_preferred_source_comes_before_the_rule() {
+        let rank = |source, doc, tokens| Rank { source, doc, tokens, value: f64::NAN };
+        let mut ranks = [rank(Rank::NO_SOURCE, 0, 9), rank(1, 1, 3), rank(1, 2, 5), rank(0, 3, 1)];
+        ranks.sort_by(|a, b| Keep::Longest.compare(a, b));
+        assert_eq!(ranks.map(|r| r.doc), [3, 2, 1, 0]);
     }
 }

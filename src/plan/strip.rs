@@ -29,6 +29,8 @@ pub struct Cut {
 const MAX_OUTWARD: u32 = 4;
 /// A border moves inwards over at most this many tokens.
 const MAX_INWARD: u32 = 3;
+/// And over at most this many to the border of a paragraph: the heading after a block and the stock phrase under it.
+const MAX_OVERRUN: u32 = 8;
 /// Stretches with at most this many tokens between them are one; more than a line break must not lie between.
 const MAX_BRIDGE: u32 = 2;
 
@@ -145,6 +147,11 @@ impl<'a> Page<'a> {
         let inward_start = (start..end.min(start + MAX_INWARD + 1)).find(|&i| self.at_sentence(i));
         let outward_end = (end..=(end + room).min(self.count())).find(|&i| self.at_line(i));
         let inward_end = (start.max(end.saturating_sub(MAX_INWARD)) + 1..=end).rev().find(|&i| self.at_sentence(i));
+        let paragraph_start = (start..end.min(start + MAX_OVERRUN + 1)).find(|&i| self.at_paragraph(i));
+        let paragraph_end =
+            (start.max(end.saturating_sub(MAX_OVERRUN)) + 1..=end).rev().find(|&i| self.at_paragraph(i));
+        let inward_start = inward_start.or(paragraph_start);
+        let inward_end = inward_end.or(paragraph_end);
         let first = if self.at_sentence(start) { start } else { outward_start.or(inward_start).unwrap_or(start) };
         let last = if self.at_sentence(end) { end } else { outward_end.or(inward_end).unwrap_or(end) };
         (first < last).then(|| Piece { tokens: Span::new(first, last), ..piece })

@@ -28,7 +28,7 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// Whether a character is there to command a display rather than to be seen.
-fn commands(c: char) -> bool {
+pub(crate) fn commands(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

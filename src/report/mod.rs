@@ -21,6 +21,7 @@ mod rows;
 pub mod schema;
 pub mod slots;
 
+pub(crate) use escape::commands;
 pub use gallery::{Cluster, Excerpt, Gallery, Group};
 pub use html::html;
 

@@ -17,7 +17,7 @@ use crate::plan::lines::{Example, beginning};
 use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
 use crate::record::RecordView;
 use crate::shuffle::{Stash, Ticket};
-use crate::span::{Span, TokenSpan};
+use crate::span::{ByteSpan, Span, TokenSpan};
 
 /// Tokens beside a copy that are read to find a template's true ends.
 const CONTEXT_TOKENS: u32 = 60;
@@ -332,6 +332,19 @@ fn edit(
     }
     let cut = if corpus.options.block.exact { exact_cuts } else { cuts };
     let cuts = cut(record.text, reading.spans(), &pieces);
+    if !corpus.options.block.exact && leaves_nothing(reading.spans(), &cuts, corpus.options.block.min_tokens) {
+        return None;
+    }
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
     Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new })
+}
+
+/// Whether fewer tokens are left than make up a block. A document that is repeated whole is another's duplicate, not
+/// boilerplate: whether it stays is not for this way to say.
+fn leaves_nothing(tokens: &[ByteSpan], cuts: &[Cut], min_tokens: u32) -> bool {
+    let within = |cut: &Cut| {
+        let first = tokens.partition_point(|t| t.start < cut.span.start);
+        tokens.partition_point(|t| t.start < cut.span.end) - first
+    };
+    tokens.len() - cuts.iter().map(within).sum::<usize>() < min_tokens as usize && !cuts.is_empty()
 }

@@ -130,11 +130,12 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Table<Token
         || worker(corpus),
         |w, chunk| {
             let mut scatter = dense.scatter();
-            let Worker { parser, reading, grams, marks: layout, .. } = w;
+            let Worker { parser, reading, grams, marks: layout, vocabulary, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
                 let tokens = &reading.body.hashes;
                 marks(record.text, &reading.body.spans, layout);
+                vocabulary.mark(tokens, layout);
                 for &(doc, region) in regions.of(record.doc) {
                     let end = (region.end as usize + k - 1).min(tokens.len());
                     let start = region.start as usize;

@@ -32,6 +32,7 @@ use crate::block::bank::Match;
 use crate::block::decide::Reason;
 use crate::block::layout::Marks;
 use crate::block::letters::Letters;
+use crate::block::strange::Vocabulary;
 use crate::block::template::Evidence;
 use crate::io::Parser;
 use crate::plan::strip::Cut;
@@ -72,6 +73,7 @@ struct Worker {
     reading: Reading,
     grams: Vec<u64>,
     marks: Vec<Marks>,
+    vocabulary: Vocabulary,
     letters: Letters,
     matches: Vec<Match>,
 }
@@ -82,6 +84,7 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
         reading: Reading::new(&corpus.options.block),
         grams: Vec::new(),
         marks: Vec::new(),
+        vocabulary: Vocabulary::default(),
         letters: Letters::default(),
         matches: Vec::new(),
     }

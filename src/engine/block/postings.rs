@@ -76,14 +76,14 @@ impl TemplateCopy {
             content: c.content,
             shape: u32::from_le_bytes([c.edges[0], c.edges[1], c.quoted, c.code]),
             shares: u32::from_le_bytes([c.contact, c.numbers, c.cited, c.shared]),
-            company: u32::from_le_bytes([c.kin, c.apart.into(), 0, 0]),
+            company: u32::from_le_bytes([c.kin, c.apart.into(), c.strange, 0]),
         }
     }
 
     pub(super) fn unpack(&self) -> Copy {
         let [first, last, quoted, code] = self.shape.to_le_bytes();
         let [contact, numbers, cited, shared] = self.shares.to_le_bytes();
-        let [kin, apart, ..] = self.company.to_le_bytes();
+        let [kin, apart, strange, _] = self.company.to_le_bytes();
         Copy {
             template: self.template,
             doc: self.doc,
@@ -97,6 +97,7 @@ impl TemplateCopy {
             contact,
             numbers,
             cited,
+            strange,
             shared,
             kin,
             apart: apart != 0,
