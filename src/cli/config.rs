@@ -79,7 +79,8 @@ fn flag(name: &str, value: &Value, command: &str, given: &ArgMatches) -> Result<
         _ if switch => bail!("{name:?} is true or false"),
         Value::Array(_) => match (name, list(name, value)?) {
             ("fail-if", conditions) => conditions.into_iter().map(|one| format!("--{name}={one}")).collect(),
-            (_, values) if values.is_empty() => vec![format!("--{name}=none")],
+            ("protect", kinds) if kinds.is_empty() => vec!["--protect=none".into()],
+            (_, values) if values.is_empty() => Vec::new(),
             (_, values) => vec![format!("--{name}={}", values.join(","))],
         },
         value => vec![format!("--{name}={}", one(name, value)?)],

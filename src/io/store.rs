@@ -215,7 +215,12 @@ impl Place {
                 let error = Error::resource(format!("the store refuses: {error}")).at(&self.url);
                 error.cure("check the credentials in the environment (AWS_*, GOOGLE_*, AZURE_*)")
             }
-            other => Error::resource(format!("the store fails: {other}")).at(&self.url),
+            other => {
+                let error = Error::resource(format!("the store fails: {other}")).at(&self.url);
+                error.cure(
+                    "check the address, and credentials and endpoint in the environment (AWS_*, GOOGLE_*, AZURE_*)",
+                )
+            }
         }
     }
 }
