@@ -133,7 +133,7 @@ pub(super) type ReadEscape = fn(&[u8]) -> Option<(char, usize)>;
 /// Appends what the inside of a sound string says, to `out`.
 ///
 /// # Errors
-/// The offset of the first escape that `read` refuses; `out` then holds what stands before it.
+/// The offset of the first escape that `read` refuses; `out` then holds some of what stands before it.
 pub(super) fn unescape(kernel: Kernel, raw: &str, out: &mut String, read: ReadEscape) -> Result<(), usize> {
     match kernel {
         #[cfg(target_arch = "x86_64")]

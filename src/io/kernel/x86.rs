@@ -96,6 +96,11 @@ pub(super) unsafe fn unescape_avx512(raw: &str, out: &mut String, read: ReadEsca
         let backslash = _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(b'\\' as i8));
         let letter = escaped(backslash, &mut carry);
         let unicode = _mm512_mask_cmpeq_epi8_mask(letter, block, _mm512_set1_epi8(b'u' as i8));
+        let wide = letter & _mm512_movepi8_mask(block);
+        if wide != 0 {
+            // No sound string has it; half a character would be appended.
+            return Err(at + wide.trailing_zeros() as usize - 1);
+        }
         // All below the first `\u`, whose backslash may be in the block before.
         let whole = present & unicode.wrapping_sub(1) & !unicode;
         let text = _mm512_mask_mov_epi8(block, letter, _mm512_permutex2var_epi8(letters[0], block, letters[1]));
