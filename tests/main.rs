@@ -6,6 +6,7 @@
 //! - `faults`: killed, stopped, out of room, changed under its feet: nothing half-made, and the next run is the same.
 //! - `faults_calls`: the same when a call of the system fails, each in its turn.
 //! - `report`: hostile text in the HTML report stays text; opened in Chromium where there is one.
+//! - `reviewed`: what a person decided about blocks goes before every rule; stripping twice is stripping once.
 //! - `hostile`: loads and files made to hurt; no panic, no hang, nothing lost.
 //! - `near`: who goes because of whom: exact similarities, any order, any threshold, preferred sources, site chrome.
 //! - `oracle`: what the fast way finds is what the definition says; nothing is lost.
@@ -35,6 +36,7 @@ mod hostile;
 mod near;
 mod oracle;
 mod report;
+mod reviewed;
 mod steady;
 mod stores;
 mod tidy;

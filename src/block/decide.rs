@@ -153,6 +153,7 @@ mod tests {
             copies: 20,
             documents: 20,
             within: 1,
+            sites: 0,
             tokens: 30,
             variants: 3,
             equal: 15,

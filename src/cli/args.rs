@@ -249,6 +249,9 @@ struct Near {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Blocks")]
 struct Block {
+    /// Blocks you decided about: a blocks.jsonl in which you set decision to strip or keep
+    #[arg(long, value_name = "FILE")]
+    reviewed: Option<PathBuf>,
     /// Take out every repeated passage, boilerplate or not, and keep its first copy
     #[arg(long)]
     exact: bool,
@@ -285,9 +288,10 @@ impl Command {
             Self::Scan(args) => (Mode::Scan, &args.common, Some(&args.near), Some(&args.block)),
             _ => return None,
         };
+        let reviewed = block.and_then(|block| block.reviewed.clone());
         let near = near.map(Near::options).unwrap_or_default();
         let block = block.map(Block::options).unwrap_or_default();
-        Some((Options { mode, near, block, ..common.options() }, common))
+        Some((Options { mode, near, block, reviewed, ..common.options() }, common))
     }
 }
 
@@ -417,12 +421,12 @@ mod tests {
         let line = "descale clean a b -o o --text-field t --id-field i --site-field s -j 3 --memory 64M --temp-dir d \
                     --on-bad-record skip --format warc --max-record 1M --max-expansion 9 --overwrite --resume --dry-run --threshold 0.7 --recall 0.9 --shingle-unit letters --shingle-tokens 3 --seed 7 \
                     --keep field:score --prefer a,b/c --contain 0.9 --exact --min-tokens 9 --min-copies 4 --min-documents 2 \
-                    --keep-copies first --protect code,quotes --gram-tokens 6 --window 9";
+                    --keep-copies first --protect code,quotes --gram-tokens 6 --window 9 --reviewed r";
         let got = serde_json::to_value(options(&line.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap();
         let expected = serde_json::json!({
             "mode": "clean", "inputs": ["a", "b"], "format": "warc", "out": "o", "max-record": 1 << 20, "max-expansion": 9, "text-field": "t", "id-field": "i", "site-field": "s",
             "threads": 3, "memory": 64 << 20, "temp-dir": "d", "on-bad-record": "skip", "overwrite": true,
-            "resume": true, "dry-run": true,
+            "resume": true, "dry-run": true, "reviewed": "r",
             "near": {"threshold": 0.7, "recall": 0.9, "shingle-unit": "letters", "shingle-tokens": 3, "seed": 7, "keep": "field:score", "prefer": ["a", "b/c"], "contain": 0.9},
             "block": {"exact": true, "min-tokens": 9, "min-copies": 4, "min-documents": 2, "keep-copies": "first",
                       "protect": ["code", "quotes"], "gram-tokens": 6, "window": 9},

@@ -48,6 +48,8 @@ pub struct Options {
     /// Bytes of memory to stay within; the rest is spilled. Does not change the result.
     #[serde(rename = "memory", deserialize_with = "memory")]
     pub memory_bytes: u64,
+    /// Blocks with decisions made by a person, in the form of `blocks.jsonl`: they go before every rule.
+    pub reviewed: Option<PathBuf>,
     /// Where to spill; without it, beside the output folder (or in the system's temporary folder when there is none).
     pub temp_dir: Option<PathBuf>,
     /// What to do with a record that cannot be read.
@@ -83,6 +85,7 @@ impl Default for Options {
             site_field: Some("url".into()),
             threads: 0,
             memory_bytes: default_memory_bytes(),
+            reviewed: None,
             temp_dir: None,
             on_bad_record: OnBadRecord::Stop,
             max_record_bytes: limits.max_record_bytes as u64,
@@ -110,6 +113,10 @@ impl Options {
         }
         if self.mode == Mode::Scan && self.streams() {
             return Err(Error::usage("a scan writes no records").cure("name a folder with --out, or none"));
+        }
+        if self.reviewed.is_some() && self.block.exact {
+            let error = Error::usage("--exact takes every repeat, --reviewed decides about some");
+            return Err(error.cure("leave one of them out"));
         }
         if self.text_field.is_empty() || self.id_field.is_empty() {
             return Err(Error::usage("a field name is empty").cure("check --text-field and --id-field"));

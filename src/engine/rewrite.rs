@@ -251,7 +251,7 @@ pub(super) fn block_lines<'a>(
             tokens: e.tokens.into(),
             copies: e.copies.into(),
             documents: e.documents.into(),
-            sites: 0,
+            sites: e.sites.into(),
             decision: decision(block.reason),
             why: wording(block.reason),
             evidence: Some(BlockEvidence {

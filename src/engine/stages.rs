@@ -33,12 +33,28 @@ pub(super) fn manifest(corpus: &Corpus<'_>) -> Result<Option<String>> {
     if files.iter().any(|file| file.is_passing()) {
         return Ok(None);
     }
-    let files = files.iter().map(|f| (f.name.clone(), f.path.clone(), f.bytes, f.modified())).collect();
+    let mut files: Vec<_> = files.iter().map(|f| (f.name.clone(), f.path.clone(), f.bytes, f.modified())).collect();
+    if let Some((path, meta)) = corpus.options.reviewed.as_ref().and_then(|path| Some((path, path.metadata().ok()?))) {
+        files.push(("reviewed".into(), path.clone(), meta.len(), meta.modified().ok()));
+    }
     // What does not change the result is as it is by default.
     let default = Options { memory_bytes: 0, ..Options::default() };
-    let Options { mode, inputs, text_field, id_field, site_field, on_bad_record, near, block, .. } =
-        corpus.options.clone();
-    let options = Options { mode, inputs, text_field, id_field, site_field, on_bad_record, near, block, ..default };
+    let Options {
+        mode, inputs, format, text_field, id_field, site_field, on_bad_record, reviewed, near, block, ..
+    } = corpus.options.clone();
+    let options = Options {
+        mode,
+        inputs,
+        format,
+        text_field,
+        id_field,
+        site_field,
+        on_bad_record,
+        reviewed,
+        near,
+        block,
+        ..default
+    };
     let manifest = Manifest { version: env!("CARGO_PKG_VERSION").into(), options, files };
     serde_json::to_string(&manifest).map(Some).map_err(|e| Error::resource(e.to_string()))
 }

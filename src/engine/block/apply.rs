@@ -1,10 +1,12 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
 use super::judge::Template;
+use super::reviewed::Reviewed;
 use super::shown::{Seen, Shown};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
+use crate::block::decide::Reason;
 use crate::block::letters::{Letters, agreed, extend};
 use crate::block::template::Place;
 use crate::block::{EXTEND_BELOW_EQUAL, KeepCopies, MIN_EXTENSION, Options};
@@ -48,12 +50,15 @@ struct Sight {
 pub(super) fn read_templates(
     corpus: &Corpus<'_>,
     options: &Options,
-    templates: &[Template],
+    templates: &mut Vec<Template>,
     running: &[bool],
+    mut reviewed: Option<Reviewed>,
 ) -> Result<(Bank, Shown)> {
     let wanted = wanted(templates);
     let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
     let mut shown = Shown::new(corpus);
+    // A list may let a block go that the rules keep.
+    let reads_all = reviewed.is_some();
     if !wanted.is_empty() {
         corpus.pass(
             "templates",
@@ -65,7 +70,7 @@ pub(super) fn read_templates(
                     reading.read_paged(record.text, running[record.doc as usize]);
                     let name = name_of(corpus, record);
                     let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
-                        sight(record.text, &name, reading, letters, &templates[at.0 as usize], at)
+                        sight(record.text, &name, reading, letters, (&templates[at.0 as usize], reads_all), at)
                     };
                     seen.extend(wanted.of(record.doc).iter().map(look));
                     Ok(())
@@ -83,18 +88,22 @@ pub(super) fn read_templates(
         )?;
     }
     let mut entries = Vec::new();
-    for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(templates)) {
+    for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(&mut *templates)) {
         sights.sort_unstable_by_key(|s| s.which);
         shown.add(sights.iter().map(|s| s.shown).collect());
+        if let (Some(reviewed), Some(sight)) = (&mut reviewed, sights.first()) {
+            reviewed.verdict(&shown.text(sight.shown)?).into_iter().for_each(|reason| template.review(reason));
+        }
         if template.reason.strips() && !options.exact {
             let letters = extended(&sights, template.evidence.equal);
             let rank = (template.evidence.documents, template.evidence.tokens, t);
             entries.push((rank, Entry { template: t, letters }));
         }
     }
-    // Of two that say the same the bank keeps the first: the one in more documents, then the longer one.
+    // Of two that say the same the bank keeps the first: what a person listed, the one in more documents, then the longer.
     entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
-    Ok((Bank::new(entries.into_iter().map(|e| e.1).collect()), shown))
+    let listed = reviewed.map_or(Ok(Vec::new()), |reviewed| reviewed.add_unmet(templates, &mut shown))?;
+    Ok((Bank::new(listed.into_iter().chain(entries.into_iter().map(|e| e.1)).collect()), shown))
 }
 
 /// The places to look at, by document.
@@ -113,7 +122,7 @@ fn sight(
     name: &str,
     reading: &Reading,
     letters: &mut Letters,
-    template: &Template,
+    (template, reads_all): (&Template, bool),
     at: (u32, u32, TokenSpan),
 ) -> (Sight, Seen) {
     let (number, which, span) = at;
@@ -128,16 +137,15 @@ fn sight(
     let goes = template.reason.strips();
     let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
-    let most = if goes { MAX_SHOWN_BYTES } else { MAX_SHOWN_BYTES / 10 };
     let seen = Seen {
-        text: beginning(&text[bytes.range()], most).to_owned(),
-        example: Example::new(name.to_owned(), text, bytes),
+        text: beginning(&text[bytes.range()], MAX_SHOWN_BYTES).to_owned(),
+        example: Some(Example::new(name.to_owned(), text, bytes)),
     };
     let sight = Sight {
         template: number,
         which,
         left: read(unsure, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
-        letters: read(goes && which == 0, span.start, span.end),
+        letters: read((goes || reads_all) && which == 0, span.start, span.end),
         right: read(unsure, span.end, span.end + CONTEXT_TOKENS),
         shown: Ticket::default(),
     };
@@ -167,7 +175,7 @@ struct Edit {
     /// Bytes of its text.
     text_bytes: u32,
     cuts: Vec<Cut>,
-    /// Templates that stand where their words did not lead to, each as often as it does.
+    /// Templates that stand where their words did not lead to, and listed ones, each as often as it does.
     new: Vec<u32>,
     /// All that its letters said, where there is something new.
     matches: Vec<Match>,
@@ -186,7 +194,7 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
         let mut counts = vec![0u32; found.templates.len()];
         edits.iter().flat_map(|(_, e)| &e.new).for_each(|&t| counts[t as usize] += 1);
         for (t, template) in found.templates.iter().enumerate() {
-            common[t] = bank::is_flood(counts[t], template.evidence.copies);
+            common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
         for (doc, edit) in &mut edits {
             if edit.new.iter().any(|&t| common[t as usize]) {
@@ -203,19 +211,19 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
     outcome(corpus, found, edits, census)
 }
 
-fn outcome(corpus: &Corpus<'_>, found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
+fn outcome(corpus: &Corpus<'_>, mut found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
     let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut rows = Vec::with_capacity(edits.len());
     let mut text_bytes = Table::default();
     for (doc, edit) in edits {
+        count_listed(&mut found.templates, &edit.new);
         if !edit.cuts.is_empty() {
             edited.push(doc, &edit.name)?;
             text_bytes.push(doc, edit.text_bytes);
             rows.push((doc, edit.cuts));
         }
     }
-    let block = |t: Template| Block { evidence: t.evidence, reason: t.reason };
-    let blocks = found.templates.into_iter().map(block).collect();
+    let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
     Ok(Outcome { cuts: Table::from_sorted(rows), blocks, shown: found.shown, edited, text_bytes, census })
 }
 
@@ -317,7 +325,7 @@ fn pieces(
         if stays || is_spared || !(is_known || m.is_sure()) {
             continue;
         }
-        if !is_known {
+        if !is_known || found.templates[m.template as usize].reason == Reason::Listed {
             new.push(m.template);
         }
         pieces.push(Piece { tokens: m.span, block: m.template });
@@ -339,21 +347,39 @@ fn edit(
     if pieces.is_empty() {
         return None;
     }
-    let cut = if corpus.options.block.exact { exact_cuts } else { cuts };
-    let cuts = cut(record.text, reading.spans(), &pieces);
-    if !corpus.options.block.exact && leaves_nothing(reading.spans(), &cuts, corpus.options.block.min_tokens) {
-        return None;
+    let block = &corpus.options.block;
+    let cut = if block.exact { exact_cuts } else { cuts };
+    let mut cuts = cut(record.text, reading.spans(), &pieces);
+    if !block.exact && leaves_nothing(reading.spans(), &cuts, block.min_tokens) {
+        let is_listed = |p: &Piece| found.templates.get(p.block as usize).is_some_and(|t| t.reason == Reason::Listed);
+        let listed: Vec<Piece> = pieces.into_iter().filter(is_listed).collect();
+        cuts = cut(record.text, reading.spans(), &listed);
     }
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
     Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new, matches: Vec::new() })
 }
 
 /// Whether fewer tokens are left than make up a block. A document that is repeated whole is another's duplicate, not
-/// boilerplate: whether it stays is not for this way to say.
+/// boilerplate: whether it stays is not for this way to say, only for a person.
 fn leaves_nothing(tokens: &[ByteSpan], cuts: &[Cut], min_tokens: u32) -> bool {
     let within = |cut: &Cut| {
         let first = tokens.partition_point(|t| t.start < cut.span.start);
         tokens.partition_point(|t| t.start < cut.span.end) - first
     };
     tokens.len() - cuts.iter().map(within).sum::<usize>() < min_tokens as usize && !cuts.is_empty()
+}
+
+/// Counts the copies in one document of what repeats nowhere and goes because a list says so.
+fn count_listed(templates: &mut [Template], new: &[u32]) {
+    let mut new = new.to_vec();
+    new.sort_unstable();
+    for of_template in new.chunk_by(|a, b| a == b) {
+        let template = &mut templates[of_template[0] as usize];
+        if template.reason == Reason::Listed && template.places.is_empty() {
+            let copies = u32::try_from(of_template.len()).unwrap_or(u32::MAX);
+            template.evidence.copies += copies;
+            template.evidence.documents += 1;
+            template.evidence.within = template.evidence.within.max(copies);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::bits_of;
 use crate::engine::table::Table;
+use crate::hash;
 use crate::record::RecordView;
 use crate::shuffle::Shuffle;
 use crate::span::TokenSpan;
@@ -21,20 +22,22 @@ pub(super) struct Seeds {
     pub(super) lengths: Vec<u32>,
     /// Whether a document has running lines.
     pub(super) running: Vec<bool>,
+    /// The site of each document, hashed; 0 where it has none. Empty where no document has one.
+    pub(super) sites: Vec<u32>,
     pub(super) census: Census,
 }
 
 /// Read 1: the winnowed seeds.
 pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
     let postings = corpus.shuffle::<Seed>(64)?;
-    let (mut lengths, mut running, mut census) = (Vec::new(), Vec::new(), Census::default());
+    let (mut lengths, mut running, mut sites, mut census) = (Vec::new(), Vec::new(), Vec::new(), Census::default());
     corpus.pass(
         "seeds",
         || worker(corpus),
         |w, chunk| {
             let mut scatter = postings.scatter();
             let rows = chunk.rows() as usize;
-            let (mut lengths, mut running) = (vec![0; rows], vec![false; rows]);
+            let (mut lengths, mut running, mut sites) = (vec![0; rows], vec![false; rows], Vec::new());
             let (mut share, mut bad) = (Share::of(chunk), Vec::new());
             let Worker { parser, reading, grams, .. } = w;
             let record = |record: &RecordView<'_>| {
@@ -43,21 +46,36 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                 let at = (record.doc - chunk.first_doc()) as usize;
                 lengths[at] = u32::try_from(tokens.len()).expect("a document has fewer than 2^32 tokens");
                 running[at] = !reading.running.is_empty();
+                if let Some(site) = record.site {
+                    sites.resize(rows, 0);
+                    sites[at] = site_code(site);
+                }
                 share.count(record, reading.spans().len());
                 push_seeds(options, record.doc, tokens, grams, |seed| scatter.push(seed))
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
             share.bad = bad;
-            Ok((share, lengths, running))
+            Ok((share, lengths, running, sites))
         },
-        |(share, of_lengths, of_running)| {
+        |(share, of_lengths, of_running, of_sites)| {
+            if !(of_sites.is_empty() && sites.is_empty()) {
+                sites.resize(lengths.len(), 0);
+                sites.extend(of_sites);
+            }
             lengths.extend(of_lengths);
             running.extend(of_running);
             corpus.warn(&census.add(share));
             Ok(())
         },
     )?;
-    Ok(Seeds { postings, lengths, running, census })
+    sites.resize(if sites.is_empty() { 0 } else { lengths.len() }, 0);
+    Ok(Seeds { postings, lengths, running, sites, census })
+}
+
+/// A site as a number other than 0; two of a million sites share one by a chance of one in ten thousand, which costs a count.
+#[expect(clippy::cast_possible_truncation, reason = "32 bits of a hash")]
+fn site_code(site: &str) -> u32 {
+    (hash::bytes(site.as_bytes(), 0) as u32).max(1)
 }
 
 fn push_seeds(

@@ -37,7 +37,12 @@ impl OfDocument<'_> {
 }
 
 /// Folds by document, link, document, template: which grams belong together, and what is known of each template.
-pub(super) fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, lengths: &[u32]) -> Result<Vec<Template>> {
+pub(super) fn templates(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    hits: Hits,
+    (lengths, sites): (&[u32], &[u32]),
+) -> Result<Vec<Template>> {
     let mut first_of = Vec::with_capacity(hits.copies.len());
     let mut grams = 0u32;
     for table in &hits.copies {
@@ -65,7 +70,7 @@ pub(super) fn templates(corpus: &Corpus<'_>, options: &Options, hits: Hits, leng
         Ok(())
     })?;
     let roots = linked(corpus, links, &copies)?;
-    judged(corpus, options, (by_doc, &of_document), &roots, lengths)
+    judged(corpus, options, (by_doc, &of_document), &roots, (lengths, sites))
 }
 
 /// Tokens of a gram.
@@ -108,13 +113,29 @@ pub(super) struct Template {
     pub(super) spared: Vec<Place>,
 }
 
+impl Template {
+    /// One that only a reviewed list knows.
+    pub(super) fn listed(evidence: Evidence) -> Self {
+        Self { evidence, reason: Reason::Listed, places: Vec::new(), copies: Vec::new(), spared: Vec::new() }
+    }
+
+    /// What a person decided goes before what the rules say.
+    pub(super) fn review(&mut self, reason: Reason) {
+        self.reason = reason;
+        self.spared.clear();
+        if !reason.strips() {
+            self.copies.clear();
+        }
+    }
+}
+
 /// Folds by document and by template: the copies, the evidence, the verdicts. In order of the first copy.
 fn judged(
     corpus: &Corpus<'_>,
     options: &Options,
     (mut by_doc, of_document): (Vec<Partition<Repeat>>, &OfDocument<'_>),
     roots: &[u32],
-    lengths: &[u32],
+    (lengths, sites): (&[u32], &[u32]),
 ) -> Result<Vec<Template>> {
     let k = counted(options);
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
@@ -147,7 +168,7 @@ fn judged(
                 copies.push(c.unpack());
                 Ok(())
             })?;
-            templates.extend(judge(&copies, options));
+            templates.extend(judge(&copies, sites, options));
         }
         Ok(templates)
     })?;
@@ -160,8 +181,8 @@ fn judged(
 const MIN_TOLD_TOKENS: u32 = 32;
 
 /// The verdict on one template; none on one below the limits.
-fn judge(copies: &[Copy], options: &Options) -> Option<Template> {
-    let evidence = template::evidence(copies);
+fn judge(copies: &[Copy], sites: &[u32], options: &Options) -> Option<Template> {
+    let evidence = Evidence { sites: template::sites(copies, sites), ..template::evidence(copies) };
     let reason = if options.exact { Reason::EveryRepeat } else { decide(&evidence, options) };
     let told = reason.strips() || evidence.tokens >= MIN_TOLD_TOKENS;
     if reason == Reason::BelowLimits || !told {

@@ -22,6 +22,7 @@ mod find;
 mod judge;
 mod kept;
 mod postings;
+mod reviewed;
 mod shown;
 
 use super::census::Census;
@@ -39,6 +40,7 @@ use crate::io::Parser;
 use crate::plan::strip::Cut;
 use find::{Seeds, hits, regions, seeds};
 use judge::templates;
+use reviewed::Reviewed;
 use shown::Shown;
 
 /// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
@@ -96,10 +98,11 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
 /// Runs the way over the corpus.
 pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let options = &corpus.options.block;
-    let Seeds { postings, lengths, running, census } = seeds(corpus, options)?;
+    let reviewed = corpus.options.reviewed.as_deref().map(Reviewed::read).transpose()?;
+    let Seeds { postings, lengths, running, sites, census } = seeds(corpus, options)?;
     let regions = regions(corpus, options, postings, &lengths)?;
     let hits = hits(corpus, options, &regions, &running)?;
-    let templates = templates(corpus, options, hits, &lengths)?;
-    let (bank, shown) = apply::read_templates(corpus, options, &templates, &running)?;
+    let mut templates = templates(corpus, options, hits, (&lengths, &sites))?;
+    let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
     apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)
 }

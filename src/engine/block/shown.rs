@@ -15,7 +15,8 @@ const EXAMPLES: usize = 3;
 pub(super) struct Seen {
     /// Its text; of a long one, the beginning.
     pub(super) text: String,
-    pub(super) example: Example,
+    /// Its place; of a text that only a reviewed list knows, none.
+    pub(super) example: Option<Example>,
 }
 
 /// The copies seen of every block; texts beyond a share of the budget lie on disk.
@@ -40,13 +41,20 @@ impl Shown {
         self.tickets.push(copies);
     }
 
+    /// The text of one copy.
+    pub(super) fn text(&self, ticket: Ticket) -> Result<String> {
+        let mut bytes = Vec::new();
+        self.stash.get(ticket, &mut bytes)?;
+        serde_json::from_slice(&bytes).map(|seen: Seen| seen.text).map_err(changed)
+    }
+
     /// The text of a block, with slots where its copies differ, and some of them.
     pub(in crate::engine) fn get(&self, block: usize) -> Result<(String, Vec<Example>)> {
         let seen = self.of(block)?;
         let Some((representative, others)) = seen.split_first() else { return Ok(Default::default()) };
         let others: Vec<&str> = others.iter().map(|s| s.text.as_str()).collect();
         let template = slots::template(&representative.text, &others);
-        Ok((template, seen.into_iter().take(EXAMPLES).map(|s| s.example).collect()))
+        Ok((template, seen.into_iter().take(EXAMPLES).filter_map(|s| s.example).collect()))
     }
 
     /// The copies seen of a block, the representative one first.
@@ -54,8 +62,13 @@ impl Shown {
         let mut bytes = Vec::new();
         let seen = self.tickets[block].iter().map(|&ticket| {
             self.stash.get(ticket, &mut bytes)?;
-            serde_json::from_slice(&bytes).map_err(|e| Error::resource(format!("what was spilled has changed: {e}")))
+            serde_json::from_slice(&bytes).map_err(changed)
         });
         seen.collect()
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what is mapped")]
+fn changed(error: serde_json::Error) -> Error {
+    Error::resource(format!("what was spilled has changed: {error}"))
 }
