@@ -103,6 +103,8 @@ class RunOptions(TypedDict, total=False):
     """Where to spill."""
     format: Literal["jsonl", "text", "parquet", "warc"] | None
     """What files hold that are named, or matched by a glob, and whose names do not say it."""
+    reviewed: _Path | None
+    """Blocks with decisions made by a person, in the form of blocks.jsonl: they go before every rule."""
     on_bad_record: Literal["stop", "skip", "replace"]
     """What to do with a record that cannot be read; "replace" reads broken UTF-8 all the same."""
     max_record: int | str
