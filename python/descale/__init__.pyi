@@ -1,20 +1,47 @@
 from os import PathLike
 from pathlib import Path
-from typing import Any, Iterable, Literal, NamedTuple, Protocol, Sequence, TypedDict, overload
+from typing import Any, Iterable, Literal, NamedTuple, Protocol, Sequence, TypedDict, final, overload, type_check_only
 
 from typing_extensions import Unpack
 
+__all__ = [
+    "DescaleError",
+    "InputError",
+    "InternalError",
+    "ResourceError",
+    "Result",
+    "Similarity",
+    "Table",
+    "UsageError",
+    "__version__",
+    "band_keys",
+    "clean",
+    "dedup",
+    "explain",
+    "restore",
+    "scan",
+    "seeds",
+    "similarity",
+    "sketch",
+    "strip",
+    "tokenize",
+]
+
 __version__: str
 
+@type_check_only
 class _ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
+@type_check_only
 class _ArrowArray(Protocol):
     def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
 
+@type_check_only
 class _Dataset(Protocol):
     def with_format(self, type: str) -> Any: ...
 
+@type_check_only
 class Progress(Protocol):
     def __call__(self, stage: str, done_bytes: int, total_bytes: int, /) -> object: ...
 
@@ -22,13 +49,16 @@ _Path = str | PathLike[str]
 _Inputs = _Path | Iterable[_Path] | _ArrowStream | _ArrowArray | _Dataset
 _Texts = Sequence[str | None] | _ArrowStream | _ArrowArray
 
+@type_check_only
 class NearOptions(TypedDict, total=False):
     threshold: float
     """Jaccard similarity of the shingles from which on two documents are near-duplicates; default 0.8."""
     recall: float
     """Share of the pairs at the threshold that must be found; default 0.99."""
+    shingle_unit: Literal["words", "letters"]
+    """What a shingle is made of; letters suit noisy copies; default "words"."""
     shingle_tokens: int
-    """Tokens in a shingle; default 5."""
+    """Units in a shingle, 1 to 64; default 5."""
     seed: int
     """Seed of the sketches."""
     keep: str
@@ -38,6 +68,7 @@ class NearOptions(TypedDict, total=False):
     contain: float | None
     """Also drop a document when this share of its shingles lies in a larger one."""
 
+@type_check_only
 class BlockOptions(TypedDict, total=False):
     exact: bool
     """Take out every repeated passage, boilerplate or not, and keep its first copy."""
@@ -56,6 +87,7 @@ class BlockOptions(TypedDict, total=False):
     window: int
     """Grams in a window: every repeat of gram_tokens + window - 1 tokens is found."""
 
+@type_check_only
 class RunOptions(TypedDict, total=False):
     text_field: str
     """The field or column with the text; default "text"."""
@@ -71,6 +103,8 @@ class RunOptions(TypedDict, total=False):
     """Where to spill."""
     format: Literal["jsonl", "text", "parquet", "warc"] | None
     """What files hold that are named, or matched by a glob, and whose names do not say it."""
+    reviewed: _Path | None
+    """Blocks with decisions made by a person, in the form of blocks.jsonl: they go before every rule."""
     on_bad_record: Literal["stop", "skip", "replace"]
     """What to do with a record that cannot be read; "replace" reads broken UTF-8 all the same."""
     max_record: int | str
@@ -82,6 +116,7 @@ class RunOptions(TypedDict, total=False):
     resume: bool
     """Go on where a run into the same folder was broken off."""
 
+@type_check_only
 class Options(RunOptions, NearOptions, BlockOptions, total=False): ...
 
 class DescaleError(Exception): ...
@@ -90,10 +125,11 @@ class InputError(DescaleError, ValueError): ...
 class ResourceError(DescaleError, OSError): ...
 class InternalError(DescaleError, RuntimeError): ...
 
+@final
 class Table:
     """A table in Arrow's memory layout: ``pyarrow.table(t)``, ``polars.DataFrame(t)`` take it without a copy."""
 
-    def __init__(self, arrow: _ArrowStream | _ArrowArray, text_field: str = "text") -> None: ...
+    def __new__(cls, arrow: _ArrowStream | _ArrowArray, text_field: str = "text") -> Table: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __len__(self) -> int: ...
     @property
@@ -107,9 +143,17 @@ class Table:
 
 class Result:
     summary: dict[str, Any]
-    folder: Path
+    folder: Path | str
     table: Table | None
     decisions: Table | None
+    def __init__(
+        self,
+        summary: dict[str, Any],
+        folder: Path | str,
+        holder: object = None,
+        table: Table | None = None,
+        decisions: Table | None = None,
+    ) -> None: ...
     def plan(self) -> Table: ...
     def blocks(self) -> Table: ...
     def clusters(self) -> Table: ...
@@ -138,6 +182,6 @@ def sketch(texts: str | _Texts, **options: Unpack[NearOptions]) -> Table: ...
 def band_keys(texts: str | _Texts, **options: Unpack[NearOptions]) -> Table: ...
 def seeds(texts: str | _Texts, **options: Unpack[BlockOptions]) -> Table: ...
 @overload
-def similarity(a: str, b: str, **options: Unpack[NearOptions]) -> Similarity: ...
+def similarity(a: str, b: str, **options: Unpack[NearOptions]) -> Similarity: ...  # type: ignore[overload-overlap]
 @overload
 def similarity(a: _Texts, b: _Texts, **options: Unpack[NearOptions]) -> Table: ...

@@ -18,6 +18,7 @@ class Result:
     Attributes:
         summary: counts, bytes, times and options as a dictionary: the content of ``summary.json``.
         folder: where plan, blocks and clusters lie; a temporary folder, gone with this object, if none was named.
+            The URL of a place in an object store as it was given; its tables must be fetched from there.
         table: of a run over a table, the rows that stay: same columns, what is left of the texts. ``None`` for files
             and for :func:`scan`.
         decisions: of a run over a table, one row for each row of it, in order: ``row`` (from 0), ``action`` (keep,
@@ -124,7 +125,6 @@ def similarity(a, b, **options):
     return Similarity(*_descale.similarity(a, b, **options))
 
 
-
 def _run(mode, inputs, out, progress, options):
     _descale.check_options(options)
     table = _table(inputs, options)
@@ -144,9 +144,9 @@ def _run_files(mode, paths, out, progress, options):
 
 
 def _folder(out):
-    """The folder for the plan; a temporary one keeps itself as long as its holder lives."""
+    """The folder for the plan; a temporary one lives as long as its holder. A URL stays as it is: a path has no "//"."""
     if out is not None:
-        return Path(out), None
+        return out if "://" in os.fspath(out) else Path(out), None
     holder = _Temporary()
     return holder.path / "result", holder
 

@@ -45,16 +45,17 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
         partitions: of the shuffles; without it, what Spark is configured to. One should hold at most about ten
             million postings of 24 bytes.
         broadcast_rows: candidates are looked up in the texts by broadcasts of so many (about 100 bytes each).
-        **options: those of :func:`descale.dedup` that decide: ``threshold``, ``recall``, ``keep``, ``contain``, ...
+        **options: those of :func:`descale.dedup` that decide on near-duplicates: ``threshold``, ``recall``, ``keep``,
+            ``contain``, ``shingle_unit``, ... Others are refused, ``prefer`` too: a DataFrame has no files.
 
     Returns:
         :class:`Deduplicated`: the rows that stay and the decisions, as DataFrames.
     """
-    from descale import _descale
+    from descale import UsageError, _descale
 
-    _descale.check_options(options)
+    _descale.Bands(options)  # What is wrong with them is said here, before a task starts.
     if options.get("prefer"):
-        raise ValueError("prefer names input files, and a DataFrame has none: put a number in a column, say keep='field:NAME'")
+        raise UsageError("prefer names input files, and a DataFrame has none\n  help: rank the rows, say keep='field:NAME'")
     stages = _Stages(df.sparkSession, checkpoint, partitions)
     documents = _documents(df, text, id, options.get("keep"))
 

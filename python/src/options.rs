@@ -1,10 +1,16 @@
 //! Keyword arguments as the library's options. Names and defaults have their one home there.
+//!
+//! An argument that would change nothing is refused like one that does not exist: nobody should believe that it counted.
 
 use crate::errors::usage;
 use descale::engine::Options;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use serde::Serialize;
 use serde_json::{Map, Value};
+
+/// What is said by the function that is called and by its parameters. A run without `out` is a dry one.
+const OWN: [&str; 4] = ["mode", "inputs", "out", "dry-run"];
 
 /// The options that keyword arguments ask for: `shingle_tokens=4` is the command's `--shingle-tokens 4`.
 /// `None` stands for the default.
@@ -19,7 +25,30 @@ pub(crate) fn options(arguments: &Bound<'_, PyDict>) -> PyResult<Options> {
     serde_json::from_value(Value::Object(all)).map_err(|error| usage(error.to_string(), "see help(descale)"))
 }
 
-fn object(options: &Options) -> Map<String, Value> {
+/// The options for finding near-duplicates, where these alone count.
+pub(crate) fn near(arguments: &Bound<'_, PyDict>) -> PyResult<descale::near::Options> {
+    check_names(arguments, &descale::near::Options::default())?;
+    Ok(options(arguments)?.near)
+}
+
+/// The options for finding blocks, where these alone count.
+pub(crate) fn block(arguments: &Bound<'_, PyDict>) -> PyResult<descale::block::Options> {
+    check_names(arguments, &descale::block::Options::default())?;
+    Ok(options(arguments)?.block)
+}
+
+fn check_names(arguments: &Bound<'_, PyDict>, known: &impl Serialize) -> PyResult<()> {
+    let known = object(known);
+    for name in arguments.keys() {
+        let name: String = name.extract()?;
+        if !known.contains_key(&name.replace('_', "-")) {
+            return Err(unknown(&known, &name));
+        }
+    }
+    Ok(())
+}
+
+fn object(options: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(options) {
         Ok(Value::Object(all)) => all,
         _ => Map::new(),
@@ -29,8 +58,7 @@ fn object(options: &Options) -> Map<String, Value> {
 /// Puts a value where its name belongs: at the top, or with the near-duplicates or the blocks.
 fn set(all: &mut Map<String, Value>, name: &str, value: Value) -> PyResult<()> {
     let flag = name.replace('_', "-");
-    let is_option = |all: &Map<String, Value>| all.contains_key(&flag) && flag != "near" && flag != "block";
-    if is_option(all) {
+    if all.get(&flag).is_some_and(|value| !value.is_object()) && !OWN.contains(&flag.as_str()) {
         all.insert(flag, value);
         return Ok(());
     }
@@ -48,8 +76,7 @@ fn set(all: &mut Map<String, Value>, name: &str, value: Value) -> PyResult<()> {
 fn unknown(all: &Map<String, Value>, name: &str) -> PyErr {
     let inner = all.values().filter_map(Value::as_object).flat_map(Map::keys);
     let names = all.iter().filter(|(_, value)| !value.is_object()).map(|(name, _)| name).chain(inner);
-    let own = ["mode", "inputs", "out"];
-    let names: Vec<String> = names.filter(|n| !own.contains(&n.as_str())).map(|n| n.replace('-', "_")).collect();
+    let names: Vec<String> = names.filter(|n| !OWN.contains(&n.as_str())).map(|n| n.replace('-', "_")).collect();
     usage(format!("there is no option {name:?}"), format!("known are {}", names.join(", ")))
 }
 

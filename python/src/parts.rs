@@ -2,13 +2,13 @@
 
 use crate::columns::Texts;
 use crate::errors::usage;
-use crate::options::options;
+use crate::options;
 use crate::tables::{PyTable, lists, table};
 use crate::watch::detached;
 use arrow_array::{Float64Array, LargeStringArray, UInt32Array, UInt64Array};
 use descale::block::winnow;
 use descale::near::{Near, verify};
-use descale::text::{Tokens, tokenize as read_tokens};
+use descale::text::{Tokens, tokenize as read_tokens, tokenize_words};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pyo3_arrow::input::AnyArray;
@@ -34,8 +34,8 @@ fn each(texts: &[Texts]) -> impl Iterator<Item = Option<&str>> {
 }
 
 fn near(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Near> {
-    let options = arguments.map(options).transpose()?.unwrap_or_default();
-    Near::new(&options.near).map_err(|error| crate::errors::exception(&error))
+    let options = arguments.map(options::near).transpose()?.unwrap_or_default();
+    Near::new(&options).map_err(|error| crate::errors::exception(&error))
 }
 
 /// tokenize(texts): the tokens of each text.
@@ -64,7 +64,7 @@ pub(crate) fn tokenize(py: Python<'_>, texts: &Bound<'_, PyAny>) -> PyResult<PyT
     table(columns).map(PyTable)
 }
 
-/// One list of words for each text.
+/// One list of numbers for each text, made of its tokens as the near-duplicate way reads them.
 fn words(
     py: Python<'_>,
     name: &str,
@@ -77,7 +77,7 @@ fn words(
         let (mut tokens, mut words) = (Tokens::default(), Vec::new());
         for text in each(&given) {
             lengths.push(text.map(|text| {
-                read_tokens(text, &mut tokens);
+                tokenize_words(text, &mut tokens);
                 make(text, &tokens, &mut words);
                 all.extend_from_slice(&words);
                 words.len()
@@ -124,7 +124,7 @@ pub(crate) fn seeds(
     texts: &Bound<'_, PyAny>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTable> {
-    let block = options.map(crate::options::options).transpose()?.unwrap_or_default().block;
+    let block = options.map(crate::options::block).transpose()?.unwrap_or_default();
     block.check().map_err(|error| crate::errors::exception(&error))?;
     let given = self::texts(texts)?;
     let (mut lengths, mut hashes, mut positions) = (Vec::new(), Vec::new(), Vec::new());
@@ -157,7 +157,7 @@ fn compare<'t>(near: &Near, pairs: impl Iterator<Item = (Option<&'t str>, Option
     let (mut tokens, mut units) = (Tokens::default(), Vec::new());
     let mut set = |text: &str| {
         let mut set = Vec::new();
-        read_tokens(text, &mut tokens);
+        tokenize_words(text, &mut tokens);
         near.shingle_set(near.units(text, &tokens, None, &mut units), &mut set);
         set
     };

@@ -20,7 +20,11 @@ use std::sync::Arc;
 fn checked(mode: &str, inputs: Vec<String>, out: PathBuf, arguments: &Bound<'_, PyDict>) -> PyResult<Options> {
     let mode = serde_json::from_value(Value::String(mode.to_owned()));
     let mode = mode.map_err(|error| usage(error.to_string(), "use clean, dedup, strip or scan"))?;
-    Ok(Options { mode, inputs, out: Some(out), ..options(arguments)? })
+    let options = Options { mode, inputs, out: Some(out), ..options(arguments)? };
+    if options.streams() {
+        return Err(usage("standard output is the command's", "name a folder, or none"));
+    }
+    Ok(options)
 }
 
 fn json(summary: &engine::Summary) -> PyResult<String> {
@@ -58,6 +62,9 @@ pub(crate) fn run_table(
     arguments: &Bound<'_, PyDict>,
 ) -> PyResult<String> {
     let options = checked(mode, vec![name], out, arguments)?;
+    if options.remote().is_some() {
+        return Err(usage("what is decided on a table is read again", "name a folder of this machine, or none"));
+    }
     let rank = match &options.near.keep {
         Keep::Highest(field) => Some(field.as_str()),
         _ => None,

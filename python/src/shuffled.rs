@@ -14,7 +14,7 @@
 
 use crate::columns::{Table, Texts};
 use crate::errors::{exception, input};
-use crate::options::options;
+use crate::options;
 use crate::tables::{PyTable, table, word};
 use crate::watch::detached;
 use arrow_array::builder::{BinaryBuilder, FixedSizeBinaryBuilder};
@@ -25,7 +25,7 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use descale::hash;
 use descale::near::{self, Components, Decider, Member, Near, Rank, Reason, Verdict, lsh};
-use descale::text::{Tokens, tokenize};
+use descale::text::{Tokens, tokenize_words};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyArray;
@@ -36,7 +36,7 @@ use std::sync::Arc;
 const REMEMBERED_KEYS: usize = 1 << 21;
 
 fn ready(arguments: &Bound<'_, PyDict>) -> PyResult<Near> {
-    Near::new(&options(arguments)?.near).map_err(|error| exception(&error))
+    Near::new(&options::near(arguments)?).map_err(|error| exception(&error))
 }
 
 fn column<'b>(batch: &'b RecordBatch, name: &str) -> PyResult<&'b ArrayRef> {
@@ -85,7 +85,7 @@ impl Bands {
                 let (mut scratch, mut keys) = (Vec::new(), Vec::new());
                 for (&doc, text) in docs.values().iter().zip(texts.iter()) {
                     let Some(text) = text else { continue };
-                    tokenize(text, &mut tokens);
+                    tokenize_words(text, &mut tokens);
                     let units = self.near.units(text, &tokens, None, &mut units);
                     self.near.keys(units, &mut scratch, &mut keys);
                     self.send(doc, &keys, &mut out);
@@ -287,7 +287,7 @@ impl Candidates {
                 let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
                 for (&home, text) in homes.values().iter().zip(texts.iter()) {
                     let text = text.unwrap_or_default();
-                    tokenize(text, &mut tokens);
+                    tokenize_words(text, &mut tokens);
                     let units = self.near.units(text, &tokens, None, &mut units);
                     let sequence = hash::token_sequence(units);
                     counts.push(i64::try_from(units.len()).expect("fewer tokens than bytes"));

@@ -5,6 +5,7 @@ import json
 import signal
 import warnings
 
+import polars
 import pytest
 from conftest import command, lines, write
 
@@ -132,3 +133,28 @@ def test_gzip_goes_through(corpora, tmp_path):
     result = descale.dedup(str(path), str(tmp_path / "out"))
     assert (tmp_path / "out" / "data" / "a.jsonl.gz").exists()
     assert len(result.plan()) == result.summary["outputs"]["dropped"]
+
+
+def test_where_results_cannot_go_is_said(made_up, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(descale.UsageError, match="standard output"):
+        descale.dedup(made_up, "-")
+    with pytest.raises(descale.UsageError, match="on a table"):
+        descale.dedup(lines_as_table(made_up), "s3://bucket/out")
+    for option in ["mode", "dry_run"]:
+        with pytest.raises(descale.UsageError, match="no option"):
+            descale.dedup(made_up, **{option: True})
+    assert [path.name for path in tmp_path.iterdir()] == [made_up.name]
+
+
+def lines_as_table(path):
+    return polars.DataFrame({"text": [line["text"] for line in lines(path)]})
+
+
+def test_a_run_goes_on_and_sources_are_trusted(corpora, tmp_path):
+    first, second = (write(tmp_path / f"{name}.jsonl", corpora["made_up"][:100]) for name in ["a", "b"])
+    result = descale.dedup([first, second], tmp_path / "out", prefer=[str(second)], resume=True)
+    plan = result.plan().to_pylist()
+    assert {line["row"] for line in plan if line["file"] == "a.jsonl"} == set(range(1, 101))
+    unasked = descale.dedup([first, second]).plan().to_pylist()
+    assert {line["row"] for line in unasked if line["file"] == "b.jsonl"} == set(range(1, 101))

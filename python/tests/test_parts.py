@@ -58,6 +58,23 @@ def test_similarity_is_exact():
     ]
 
 
+def test_similarity_is_what_a_run_says(corpora):
+    texts = [row["text"] for row in corpora["both"]]
+    plan = descale.dedup(pa.array(texts), threshold=0.6).plan().to_pylist()
+    assert len(plan) > 3
+    for line in plan:
+        of = int(line["of"].split(":")[1])
+        assert descale.similarity(texts[line["row"] - 1], texts[of - 1]).jaccard == line["similarity"]
+
+
+def test_what_would_not_count_is_refused():
+    for call in [descale.sketch, descale.band_keys, lambda text, **o: descale.similarity(text, text, **o)]:
+        with pytest.raises(descale.UsageError, match='no option "window"(.|\n)*known are .*shingle_unit'):
+            call("a", window=3)
+    with pytest.raises(descale.UsageError, match='no option "threshold"(.|\n)*known are .*window'):
+        descale.seeds("a", threshold=0.5)
+
+
 def test_wrong_calls_are_refused():
     with pytest.raises(descale.UsageError, match="2 texts are to be compared with 1"):
         descale.similarity(["a", "b"], ["c"])

@@ -1,4 +1,5 @@
-"""The same decisions on Spark as on one machine. `DESCALE_SPARK` says on which engine: sail, local or cluster (two executors)."""
+"""The same decisions on Spark as on one machine. `DESCALE_SPARK` says on which engine: sail, local, cluster (two executors)
+or connect (a server of Spark Connect)."""
 
 import os
 import sys
@@ -40,6 +41,11 @@ def spark():
         from pyspark.sql import SparkSession
 
         session = SparkSession.builder.getOrCreate()
+    elif ENGINE == "connect":
+        from pyspark.sql import SparkSession
+
+        session = SparkSession.builder.remote("local[2]").getOrCreate()
+        session.conf.set("spark.sql.shuffle.partitions", "4")
     else:
         session = classic({"local": "local[2]", "cluster": "local-cluster[2,1,1024]"}[ENGINE])
     yield session
@@ -96,15 +102,81 @@ def test_options_count_and_ranks_are_read(spark, corpora, tmp_path):
     check(spark, rows, tmp_path, threshold=0.5, contain=0.8, keep="field:score")
 
 
-@pytest.mark.parametrize("partitions", [1, 40])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shingle_unit": "letters", "shingle_tokens": 12, "keep": "longest"},
+        {"shingle_tokens": 3, "recall": 0.9, "seed": 9, "threshold": 0.6},
+    ],
+)
+def test_every_option_that_decides_counts(spark, corpora, tmp_path, options):
+    check(spark, corpora["made_up"][:500], tmp_path, **options)
+
+
+@pytest.mark.parametrize("option", ["prefer", "memory", "text_field", "min_tokens", "resume", "treshold"])
+def test_what_would_not_count_is_refused(tmp_path, option):
+    with pytest.raises(descale.UsageError, match=option):
+        descale.spark.dedup(None, checkpoint=tmp_path, **{option: ["a/"] if option == "prefer" else 64})
+
+
+@pytest.mark.parametrize("partitions", [1, 200])
 def test_partitions_do_not_count(spark, corpora, tmp_path, partitions):
     check(spark, corpora["made_up"], tmp_path, partitions=partitions, broadcast_rows=200)
 
 
-def test_half_of_all_rows_in_one_key(spark, tmp_path):
+@pytest.mark.parametrize("contain", [None, 0.8])
+def test_half_of_all_rows_in_one_key(spark, tmp_path, contain):
     rows = made_up(600, seed=3)
     rows = [{**row, "text": rows[0]["text"]} if row["n"] % 2 else row for row in rows]
-    check(spark, rows, tmp_path)
+    check(spark, rows, tmp_path, contain=contain)
+
+
+def test_partitions_may_be_empty(spark, corpora, tmp_path):
+    rows = corpora["made_up"][:300]
+    df = frame(spark, rows, tmp_path)
+    few = df.where(df["n"] % 3 == 0).repartition(16, "n")
+    found = descale.spark.dedup(few, checkpoint=tmp_path / "few", id="n")
+    want = {row[0] for row in expected([row for row in rows if row["n"] % 3 == 0])}
+    # One machine counts the rows it has: here the first, the fourth, the seventh ...
+    assert want and {row["n"] // 3 + 1 for row in found.decisions.collect() if row["action"] == "drop"} == want
+    none = descale.spark.dedup(df.where(df["n"] < 0), checkpoint=tmp_path / "none", id="n")
+    assert none.decisions.count() == none.kept.count() == 0
+
+
+@pytest.mark.skipif(ENGINE != "cluster", reason="elsewhere there is no executor that could die alone")
+def test_lost_executors_change_nothing(spark, corpora, tmp_path, monkeypatch):
+    deadly = {"Edges", "Candidates", "Verdicts"}
+    graves = tmp_path / "graves"
+    graves.mkdir()
+    for kind in ["_map", "_fold"]:
+        make = getattr(descale.spark, kind)
+        kill = lambda name, *a, make=make: mortal(make(name, *a), str(graves / name)) if name in deadly else make(name, *a)
+        monkeypatch.setattr(descale.spark, kind, kill)
+    check(spark, corpora["made_up"], tmp_path)
+    assert {grave.name for grave in graves.iterdir()} == deadly
+
+
+def mortal(function, grave):
+    """The function over batches; the first task that is through with it takes its executor down, with all it has stored."""
+
+    def run(batches):
+        import os
+        import signal
+
+        yield from function(batches)
+        try:
+            os.close(os.open(grave, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        process = os.getppid()
+        while process > 1:
+            with open(f"/proc/{process}/cmdline") as line:
+                if "CoarseGrainedExecutorBackend" in line.read():
+                    os.kill(process, signal.SIGKILL)
+            with open(f"/proc/{process}/stat") as line:
+                process = int(line.read().rpartition(")")[2].split()[1])
+
+    return run
 
 
 def test_rows_without_text_stay(spark, tmp_path):

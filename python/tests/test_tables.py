@@ -46,6 +46,17 @@ def test_options_reach_the_engine(corpora, tmp_path):
     assert all(cluster["kept"] == cluster["members"][-1]["id"] for cluster in last if len(cluster["members"]) == 2)
 
 
+def test_a_person_has_the_last_word(corpora, tmp_path):
+    table = pa.Table.from_pylist(corpora["planted"])
+    found = descale.strip(table, tmp_path / "found")
+    asked = [line for line in lines(found.folder / "blocks.jsonl") if line["decision"] == "strip"]
+    assert asked
+    listed = write(tmp_path / "reviewed.jsonl", [{**line, "decision": "keep"} for line in asked])
+    again = descale.strip(table, reviewed=listed)
+    cut = lambda result: sum(span["end"] - span["start"] for line in result.plan().to_pylist() for span in line["spans"])
+    assert cut(again) < cut(found) / 2
+
+
 TEXTS = ["a rose is a rose is a rose", None, "", "a rose is a rose is a rose", "nothing like it at all, never"]
 
 
