@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Borders.
     ("io", &["error", "span", "hash", "cpu", "lease", "record"]),
     ("index", &["error", "span", "hash", "record", "near", "block", "shuffle"]),
-    ("report", &["error", "span", "record", "plan", "engine::summary", "engine::options"]),
+    ("report", &["error", "span", "record", "hash", "plan", "engine::summary", "engine::options"]),
     // Conductors.
     (
         "engine",

@@ -3,7 +3,7 @@
 //! The plan needs no further read: names and places are known. It stands complete, on disk under a temporary name, before the
 //! first record is written.
 
-use super::block;
+use super::block::{self, Picture};
 use super::census::Census;
 use super::corpus::Corpus;
 use super::landing::Stream;
@@ -243,7 +243,7 @@ pub(super) fn block_lines<'a>(
     };
     let blocks = decided.block.iter().flat_map(|block| block.blocks.iter().enumerate().map(move |b| (block, b)));
     blocks.map(move |(outcome, (i, block))| {
-        let (template, examples) = outcome.shown.get(i)?;
+        let Picture { template, examples } = outcome.shown.get(i)?;
         let e = &block.evidence;
         Ok(BlockLine {
             id: i as u64 + 1,

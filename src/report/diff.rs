@@ -91,7 +91,7 @@ fn joined<'a>(text: &'a str, words: &[&'a str]) -> &'a str {
 }
 
 /// The indices of the words of `a` that a shortest edit script finds again in `b`, ascending.
-pub(super) fn shared(a: &[&str], b: &[&str]) -> Vec<usize> {
+pub(super) fn shared<T: PartialEq>(a: &[T], b: &[T]) -> Vec<usize> {
     edits(a, b).iter().filter(|edit| edit.same).flat_map(|edit| edit.a.0..edit.a.1).collect()
 }
 
@@ -123,7 +123,7 @@ struct Edit {
     b: (usize, usize),
 }
 
-fn edits(a: &[&str], b: &[&str]) -> Vec<Edit> {
+fn edits<T: PartialEq>(a: &[T], b: &[T]) -> Vec<Edit> {
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let tail = a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(x, y)| x == y).count();
     let (a_mid, b_mid) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
@@ -152,7 +152,7 @@ fn edits(a: &[&str], b: &[&str]) -> Vec<Edit> {
 ///
 /// On diagonal `k = x - y`, `reach[k]` is the furthest `x` that `d` edits come to. Diagonals are stored with an offset
 /// of `MAX_EDITS + 1`; of each round the reach before it is kept, `d + 1` wide on both sides, to walk back on.
-fn shortest(a: &[&str], b: &[&str]) -> Vec<(usize, usize)> {
+fn shortest<T: PartialEq>(a: &[T], b: &[T]) -> Vec<(usize, usize)> {
     const ORIGIN: usize = MAX_EDITS + 1;
     if a.is_empty() || b.is_empty() {
         return Vec::new();

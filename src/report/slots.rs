@@ -5,6 +5,7 @@
 //! punctuation, so that a copy in other dress does not tear slots. A single misread copy opens none.
 
 use super::diff::{shared, words};
+use crate::hash;
 use crate::plan::lines::SLOT;
 
 /// Fewest tenths of the words that a copy shares with the representative one to say anything about it.
@@ -14,13 +15,15 @@ const MIN_SHARED_TENTHS: usize = 4;
 /// one slot. `O(words x edits)` a copy; see [`super::diff`] for the bound.
 #[must_use]
 pub fn template(representative: &str, others: &[&str]) -> String {
+    if others.iter().all(|other| *other == representative) {
+        return representative.to_owned();
+    }
     let all = words(representative);
     let keys = plain(&all);
     let mut missing = vec![0usize; all.len()];
     let mut voices = 0;
     for other in others {
-        let other = plain(&words(other));
-        let found = shared(&refs(&keys), &refs(&other));
+        let found = shared(&keys, &plain(&words(other)));
         if found.len() * 10 < all.len() * MIN_SHARED_TENTHS {
             continue;
         }
@@ -35,17 +38,19 @@ pub fn template(representative: &str, others: &[&str]) -> String {
     slotted(representative, &all, &is_slot)
 }
 
-/// Words without case and punctuation; punctuation alone stays as it is.
-fn plain(words: &[&str]) -> Vec<String> {
+/// Words without case and punctuation, by their hashes; punctuation alone stays as it is.
+fn plain(words: &[&str]) -> Vec<u64> {
+    let mut letters = String::new();
     let plain = |word: &&str| {
-        let letters: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        if letters.is_empty() { (*word).to_owned() } else { letters }
+        letters.clear();
+        if word.is_ascii() {
+            letters.extend(word.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()));
+        } else {
+            letters.extend(word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase));
+        }
+        hash::bytes(if letters.is_empty() { word.as_bytes() } else { letters.as_bytes() }, 0)
     };
     words.iter().map(plain).collect()
-}
-
-fn refs(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).collect()
 }
 
 /// The text with every run of slot words replaced; what stands between words stays.

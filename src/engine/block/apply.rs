@@ -2,7 +2,7 @@
 
 use super::judge::Template;
 use super::reviewed::Reviewed;
-use super::shown::{Seen, Shown};
+use super::shown::{Picture, Shown};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
@@ -64,7 +64,7 @@ pub(super) fn read_templates(
             "templates",
             || worker(corpus),
             |w, chunk| {
-                let mut seen: Vec<(Sight, Seen)> = Vec::new();
+                let mut seen: Vec<(Sight, Picture)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
@@ -90,9 +90,9 @@ pub(super) fn read_templates(
     let mut entries = Vec::new();
     for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(&mut *templates)) {
         sights.sort_unstable_by_key(|s| s.which);
-        shown.add(sights.iter().map(|s| s.shown).collect());
+        shown.add(&sights.iter().map(|s| s.shown).collect::<Vec<_>>())?;
         if let (Some(reviewed), Some(sight)) = (&mut reviewed, sights.first()) {
-            reviewed.verdict(&shown.text(sight.shown)?).into_iter().for_each(|reason| template.review(reason));
+            reviewed.verdict(&shown.at(sight.shown)?.template).into_iter().for_each(|reason| template.review(reason));
         }
         if template.reason.strips() && !options.exact {
             let letters = extended(&sights, template.evidence.equal);
@@ -124,7 +124,7 @@ fn sight(
     letters: &mut Letters,
     (template, reads_all): (&Template, bool),
     at: (u32, u32, TokenSpan),
-) -> (Sight, Seen) {
+) -> (Sight, Picture) {
     let (number, which, span) = at;
     let spans = &reading.body.spans;
     let mut read = |wanted: bool, from: u32, to: u32| {
@@ -137,9 +137,9 @@ fn sight(
     let goes = template.reason.strips();
     let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
-    let seen = Seen {
-        text: beginning(&text[bytes.range()], MAX_SHOWN_BYTES).to_owned(),
-        example: Some(Example::new(name.to_owned(), text, bytes)),
+    let seen = Picture {
+        template: beginning(&text[bytes.range()], MAX_SHOWN_BYTES).to_owned(),
+        examples: vec![Example::new(name.to_owned(), text, bytes)],
     };
     let sight = Sight {
         template: number,

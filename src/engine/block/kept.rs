@@ -1,6 +1,6 @@
 //! The block way's outcome as a finished stage.
 
-use super::shown::{Seen, Shown};
+use super::shown::{Picture, Shown};
 use super::{Block, Outcome};
 use crate::engine::corpus::Corpus;
 use crate::engine::stages::{Kept, Lines, Reader};
@@ -12,7 +12,7 @@ impl Kept for Outcome {
         to.one(&self.census)?;
         to.many(self.cuts.iter().map(Ok))?;
         let blocks = self.blocks.iter().enumerate();
-        to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.of(i)?))))?;
+        to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
         to.names(&self.edited)?;
         to.many(self.text_bytes.iter().map(Ok))
     }
@@ -21,11 +21,10 @@ impl Kept for Outcome {
         let census = from.one()?;
         let cuts = Table::from_sorted(from.all()?);
         let (mut blocks, mut shown) = (Vec::new(), Shown::new(corpus));
-        from.many(|(evidence, reason, seen): (Evidence, Reason, Vec<Seen>)| {
+        from.many(|(evidence, reason, picture): (Evidence, Reason, Picture)| {
             blocks.push(Block { evidence, reason });
-            let tickets = seen.iter().map(|seen| shown.put(seen)).collect::<Result<_>>()?;
-            shown.add(tickets);
-            Ok(())
+            let ticket = shown.put(&picture)?;
+            shown.add(&[ticket])
         })?;
         let edited = from.names(corpus)?;
         let text_bytes = Table::from_sorted(from.all()?);

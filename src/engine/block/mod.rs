@@ -41,6 +41,7 @@ use crate::plan::strip::Cut;
 use find::{Seeds, hits, regions, seeds};
 use judge::templates;
 use reviewed::Reviewed;
+pub(super) use shown::Picture;
 use shown::Shown;
 
 /// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.

@@ -6,7 +6,7 @@
 //! single copy of it is found by its letters.
 
 use super::judge::Template;
-use super::shown::{Seen, Shown};
+use super::shown::{Picture, Shown};
 use crate::block::bank::{Bank, Entry, Match, Search};
 use crate::block::decide::Reason;
 use crate::block::letters::Letters;
@@ -104,8 +104,8 @@ impl Reviewed {
             tokenize(text, &mut tokens);
             let tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
             templates.push(Template::listed(Evidence { tokens, ..Evidence::default() }));
-            let ticket = shown.put(&Seen { text: text.clone(), example: None })?;
-            shown.add(vec![ticket]);
+            let ticket = shown.put(&Picture { template: text.clone(), examples: Vec::new() })?;
+            shown.add(&[ticket])?;
         }
         Ok(found)
     }

@@ -10,61 +10,58 @@ use serde::{Deserialize, Serialize};
 /// Copies shown of a block.
 const EXAMPLES: usize = 3;
 
-/// One copy of a block as it stands in its document.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Seen {
-    /// Its text; of a long one, the beginning.
-    pub(super) text: String,
-    /// Its place; of a text that only a reviewed list knows, none.
-    pub(super) example: Option<Example>,
+/// What is shown of a block, or of one copy of it.
+#[derive(Default, Serialize, Deserialize)]
+pub(in crate::engine) struct Picture {
+    /// Its text; of a long one, the beginning. Of a block, with slots where its copies differ.
+    pub(in crate::engine) template: String,
+    /// Some places; none of a text that only a reviewed list knows.
+    pub(in crate::engine) examples: Vec<Example>,
 }
 
-/// The copies seen of every block; texts beyond a share of the budget lie on disk.
+/// The pictures of all blocks; what is beyond a share of the budget lies on disk.
 pub(in crate::engine) struct Shown {
     stash: Stash,
-    /// By block, the representative copy first.
-    tickets: Vec<Vec<Ticket>>,
+    blocks: Vec<Ticket>,
 }
 
 impl Shown {
     pub(super) fn new(corpus: &Corpus<'_>) -> Self {
-        Self { stash: Stash::new(&corpus.area, corpus.budget(16)), tickets: Vec::new() }
+        Self { stash: Stash::new(&corpus.area, corpus.budget(16)), blocks: Vec::new() }
     }
 
-    /// Puts the text of a copy away.
-    pub(super) fn put(&mut self, seen: &Seen) -> Result<Ticket> {
-        self.stash.put(&serde_json::to_vec(seen).map_err(|e| Error::resource(e.to_string()))?)
+    /// Puts a picture away.
+    pub(super) fn put(&mut self, picture: &Picture) -> Result<Ticket> {
+        self.stash.put(&serde_json::to_vec(picture).map_err(|e| Error::resource(e.to_string()))?)
     }
 
-    /// Adds the next block: its copies, the representative one first.
-    pub(super) fn add(&mut self, copies: Vec<Ticket>) {
-        self.tickets.push(copies);
+    /// Adds the next block by the pictures of its copies, the representative one first.
+    pub(super) fn add(&mut self, copies: &[Ticket]) -> Result<()> {
+        let block = if let &[copy] = copies {
+            copy
+        } else {
+            let mut pictures = copies.iter().map(|&ticket| self.at(ticket)).collect::<Result<Vec<_>>>()?;
+            let template = pictures.split_first().map_or(String::new(), |(representative, others)| {
+                let others: Vec<&str> = others.iter().map(|other| other.template.as_str()).collect();
+                slots::template(&representative.template, &others)
+            });
+            let examples = pictures.iter_mut().flat_map(|p| p.examples.drain(..)).take(EXAMPLES).collect();
+            self.put(&Picture { template, examples })?
+        };
+        self.blocks.push(block);
+        Ok(())
     }
 
-    /// The text of one copy.
-    pub(super) fn text(&self, ticket: Ticket) -> Result<String> {
+    /// The picture of a block.
+    pub(in crate::engine) fn get(&self, block: usize) -> Result<Picture> {
+        self.at(self.blocks[block])
+    }
+
+    /// A picture that was put away.
+    pub(super) fn at(&self, ticket: Ticket) -> Result<Picture> {
         let mut bytes = Vec::new();
         self.stash.get(ticket, &mut bytes)?;
-        serde_json::from_slice(&bytes).map(|seen: Seen| seen.text).map_err(changed)
-    }
-
-    /// The text of a block, with slots where its copies differ, and some of them.
-    pub(in crate::engine) fn get(&self, block: usize) -> Result<(String, Vec<Example>)> {
-        let seen = self.of(block)?;
-        let Some((representative, others)) = seen.split_first() else { return Ok(Default::default()) };
-        let others: Vec<&str> = others.iter().map(|s| s.text.as_str()).collect();
-        let template = slots::template(&representative.text, &others);
-        Ok((template, seen.into_iter().take(EXAMPLES).filter_map(|s| s.example).collect()))
-    }
-
-    /// The copies seen of a block, the representative one first.
-    pub(super) fn of(&self, block: usize) -> Result<Vec<Seen>> {
-        let mut bytes = Vec::new();
-        let seen = self.tickets[block].iter().map(|&ticket| {
-            self.stash.get(ticket, &mut bytes)?;
-            serde_json::from_slice(&bytes).map_err(changed)
-        });
-        seen.collect()
+        serde_json::from_slice(&bytes).map_err(changed)
     }
 }
 
