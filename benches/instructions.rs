@@ -194,7 +194,7 @@ fn compare(baseline: &Counts, counts: &Counts, margin: u64) -> Result<ExitCode> 
         writeln!(
             out,
             "\nmore than {margin} % over benches/instructions.tsv, or not in it. If that is the price of something, say so \
-             in the commit and\naccept it: cargo bench --bench instructions -- --accept"
+             in the commit and\naccept it: cargo bench --no-default-features --features cli --bench instructions -- --accept"
         )?;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
