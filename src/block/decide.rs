@@ -109,11 +109,13 @@ fn is_set_in_few(e: &Evidence) -> bool {
     e.tokens >= MIN_FEW_TOKENS && ((e.paragraphs >= 0.4 && signs >= MIN_SIGNS) || foreign)
 }
 
-/// What one document repeats goes only if it is set apart and shows a notice's marks (an address at least every 30
-/// words), without being a list of links.
+/// What one document repeats goes only if it shows a notice's marks (an address at least every 30 words), without being
+/// a list of links, and two of three: it is set apart by paragraphs, by lines, and the document repeats little else.
+/// Where copies differ in a line near their edge, what they share begins or ends with that line, within a paragraph.
 fn is_notice(e: &Evidence) -> bool {
     let marked = (0.03..0.4).contains(&e.contact);
-    e.paragraphs >= 0.6 && marked && e.tokens >= 40 && (e.kin < 0.22 || e.lines >= 0.95)
+    let signs = [e.paragraphs >= 0.6, e.lines >= 0.95, e.kin < 0.22];
+    marked && e.tokens >= 40 && e.paragraphs >= 0.3 && signs.iter().filter(|&&sign| sign).count() >= 2
 }
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
@@ -189,6 +191,10 @@ mod tests {
         assert_eq!(reason(|e| (e.documents, e.copies, e.paragraphs) = (2, 2, 0.0)), Reason::RunningText);
         assert_eq!(reason(|e| (e.documents, e.copies, e.tokens) = (1, 3, 60)), Reason::WithinDocument);
         assert_eq!(reason(|e| (e.documents, e.copies, e.contact) = (1, 3, 0.0)), Reason::Refrain);
+        let differing =
+            |e: &mut Evidence| (e.documents, e.copies, e.tokens, e.paragraphs, e.lines) = (1, 3, 60, 0.34, 1.0);
+        assert_eq!(reason(differing), Reason::WithinDocument);
+        assert_eq!(reason(|e| (differing(e), e.kin = 0.3).0), Reason::Refrain);
         assert_eq!(reason(|e| e.copies = 1), Reason::BelowLimits);
     }
 

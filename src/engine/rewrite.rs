@@ -275,7 +275,8 @@ pub(super) fn blocks(
     summary: (&mut Distributions, &mut Highlights),
 ) -> Result<(u64, u64)> {
     let mut file = out.map(|o| o.json_lines("blocks.jsonl")).filter(|_| decided.block.is_some()).transpose()?;
-    let (mut found, mut stripped) = (0, 0);
+    let mut found = decided.block.as_ref().map_or(0, |block| block.untold);
+    let mut stripped = 0;
     for line in block_lines(corpus, decided) {
         let line = line?;
         found += 1;

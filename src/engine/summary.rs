@@ -101,7 +101,8 @@ pub struct SCurvePoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BlockSummary {
-    /// Blocks found, whatever was decided about them.
+    /// Blocks found, whatever was decided about them; of those that stay `blocks.jsonl` lists the 10,000 with the most
+    /// tokens in all their copies.
     pub found: u64,
     /// Blocks of which at least one copy goes.
     pub stripped: u64,

@@ -224,7 +224,7 @@ fn outcome(corpus: &Corpus<'_>, mut found: Found, edits: Vec<(u32, Edit)>, censu
         }
     }
     let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
-    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, shown: found.shown, edited, text_bytes, census })
+    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, untold: 0, shown: found.shown, edited, text_bytes, census })
 }
 
 /// The copies found by their words, by document; without the first of each where that one is to stay.

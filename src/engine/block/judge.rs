@@ -13,6 +13,7 @@ use crate::engine::near::{bits_of, u32_at};
 use crate::near::Components;
 use crate::shuffle::{Group, Partition, Shuffle};
 use crate::{Error, Result};
+use std::cmp::Reverse;
 use std::sync::Mutex;
 
 /// The hits of one document; a group of them is read twice.
@@ -42,7 +43,7 @@ pub(super) fn templates(
     options: &Options,
     hits: Hits,
     (lengths, sites): (&[u32], &[u32]),
-) -> Result<Vec<Template>> {
+) -> Result<Judged> {
     let mut first_of = Vec::with_capacity(hits.copies.len());
     let mut grams = 0u32;
     for table in &hits.copies {
@@ -114,6 +115,11 @@ pub(super) struct Template {
 }
 
 impl Template {
+    /// The first of its places.
+    fn first(&self) -> Option<Place> {
+        self.places.iter().min().copied()
+    }
+
     /// One that only a reviewed list knows.
     pub(super) fn listed(evidence: Evidence) -> Self {
         Self { evidence, reason: Reason::Listed, places: Vec::new(), copies: Vec::new(), spared: Vec::new() }
@@ -129,6 +135,52 @@ impl Template {
     }
 }
 
+/// The templates that are told of: all that go, and the weightiest of those that stay.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) templates: Vec<Template>,
+    stays: Vec<Template>,
+    /// How many stay that are not told of.
+    pub(super) untold: u64,
+}
+
+impl Judged {
+    fn add(&mut self, template: Template) {
+        if template.reason.strips() {
+            self.templates.push(template);
+        } else {
+            self.stays.push(template);
+            if self.stays.len() >= 2 * MAX_TOLD {
+                self.thin();
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.templates.extend(other.templates);
+        self.untold += other.untold;
+        other.stays.into_iter().for_each(|template| self.add(template));
+    }
+
+    /// Forgets those beyond [`MAX_TOLD`].
+    fn thin(&mut self) {
+        if self.stays.len() > MAX_TOLD {
+            let weight = |t: &Template| u64::from(t.evidence.tokens) * u64::from(t.evidence.copies);
+            self.stays.select_nth_unstable_by_key(MAX_TOLD, |t| (Reverse(weight(t)), t.first()));
+            self.untold += (self.stays.len() - MAX_TOLD) as u64;
+            self.stays.truncate(MAX_TOLD);
+        }
+    }
+
+    /// In order of the first copy.
+    fn finish(mut self) -> Self {
+        self.thin();
+        self.templates.append(&mut self.stays);
+        self.templates.sort_unstable_by_key(Template::first);
+        self
+    }
+}
+
 /// Folds by document and by template: the copies, the evidence, the verdicts. In order of the first copy.
 fn judged(
     corpus: &Corpus<'_>,
@@ -136,7 +188,7 @@ fn judged(
     (mut by_doc, of_document): (Vec<Partition<Repeat>>, &OfDocument<'_>),
     roots: &[u32],
     (lengths, sites): (&[u32], &[u32]),
-) -> Result<Vec<Template>> {
+) -> Result<Judged> {
     let k = counted(options);
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
     let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
@@ -160,7 +212,7 @@ fn judged(
     })?;
     drop(by_doc);
     let folded = corpus.fold(by_template, |_, mut groups| {
-        let mut templates = Vec::new();
+        let mut judged = Judged::default();
         let mut copies: Vec<Copy> = Vec::new();
         while let Some(mut group) = groups.next_group()? {
             copies.clear();
@@ -168,17 +220,20 @@ fn judged(
                 copies.push(c.unpack());
                 Ok(())
             })?;
-            templates.extend(judge(&copies, sites, options));
+            judge(&copies, sites, options).into_iter().for_each(|template| judged.add(template));
         }
-        Ok(templates)
+        Ok(judged)
     })?;
-    let mut templates: Vec<Template> = folded.into_iter().flatten().collect();
-    templates.sort_unstable_by_key(|t| t.places.iter().min().copied());
-    Ok(templates)
+    let mut judged = Judged::default();
+    folded.into_iter().for_each(|part| judged.merge(part));
+    Ok(judged.finish())
 }
 
 /// A passage that stays is told of from this length on: a big corpus repeats more short phrases than it has documents.
 const MIN_TOLD_TOKENS: u32 = 32;
+/// Passages that stay and are told of, the weightiest: of a corpus with many versions of its documents there are as many
+/// as documents, and their texts take more room than the corpus.
+const MAX_TOLD: usize = 10_000;
 
 /// The verdict on one template; none on one below the limits.
 fn judge(copies: &[Copy], sites: &[u32], options: &Options) -> Option<Template> {
@@ -218,4 +273,47 @@ fn partners(copies: &[Copy], medoid: Place) -> Vec<Place> {
         }
     }
     new.into_iter().chain(seen).take(PARTNERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn template(doc: u32, copies: u32, reason: Reason) -> Template {
+        let evidence = Evidence { tokens: 40, copies, ..Evidence::default() };
+        let places = vec![Place { doc, span: crate::span::Span::new(0, 40) }];
+        Template { evidence, reason, places, copies: Vec::new(), spared: Vec::new() }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+        #[test]
+        fn whatever_the_parts_all_that_goes_and_the_weightiest_of_the_rest_are_told_of(
+            copies in proptest::collection::vec(2u32..50, 3 * MAX_TOLD),
+            cut in 0..3 * MAX_TOLD,
+        ) {
+            let all = |range: std::ops::Range<usize>| {
+                let mut part = Judged::default();
+                for i in range {
+                    let reason = if copies[i] == 7 { Reason::EveryRepeat } else { Reason::Relatives };
+                    part.add(template(u32::try_from(i).expect("few"), copies[i], reason));
+                }
+                part
+            };
+            let mut parted = Judged::default();
+            parted.merge(all(cut..copies.len()));
+            parted.merge(all(0..cut));
+            let docs = |judged: Judged| {
+                (judged.untold, judged.templates.iter().map(|t| t.places[0].doc as usize).collect::<Vec<_>>())
+            };
+            let (untold, told) = docs(parted.finish());
+            let (goes, mut stays): (Vec<usize>, Vec<usize>) = (0..copies.len()).partition(|&i| copies[i] == 7);
+            stays.sort_by_key(|&i| Reverse(copies[i]));
+            let mut expected = [&goes, &stays[..MAX_TOLD]].concat();
+            expected.sort_unstable();
+            prop_assert_eq!(untold, (stays.len() - MAX_TOLD) as u64);
+            prop_assert_eq!(told, expected);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::{Result, block::decide::Reason, block::template::Evidence};
 impl Kept for Outcome {
     fn save(&self, to: &mut Lines<'_>) -> Result<()> {
         to.one(&self.census)?;
+        to.one(&self.untold)?;
         to.many(self.cuts.iter().map(Ok))?;
         let blocks = self.blocks.iter().enumerate();
         to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
@@ -19,6 +20,7 @@ impl Kept for Outcome {
 
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
         let census = from.one()?;
+        let untold = from.one()?;
         let cuts = Table::from_sorted(from.all()?);
         let (mut blocks, mut shown) = (Vec::new(), Shown::new(corpus));
         from.many(|(evidence, reason, picture): (Evidence, Reason, Picture)| {
@@ -28,6 +30,6 @@ impl Kept for Outcome {
         })?;
         let edited = from.names(corpus)?;
         let text_bytes = Table::from_sorted(from.all()?);
-        Ok(Self { cuts, blocks, shown, edited, text_bytes, census })
+        Ok(Self { cuts, blocks, untold, shown, edited, text_bytes, census })
     }
 }

@@ -39,7 +39,7 @@ use crate::block::template::Evidence;
 use crate::io::Parser;
 use crate::plan::strip::Cut;
 use find::{Seeds, hits, regions, seeds};
-use judge::templates;
+use judge::{Judged, templates};
 use reviewed::Reviewed;
 pub(super) use shown::Picture;
 use shown::Shown;
@@ -55,6 +55,8 @@ pub(super) struct Outcome {
     pub(super) cuts: Table<Vec<Cut>>,
     /// All blocks worth telling of, in order of first occurrence. A cut's block is an index into it.
     pub(super) blocks: Vec<Block>,
+    /// How many more repeat, and stay.
+    pub(super) untold: u64,
     /// What they look like.
     pub(super) shown: Shown,
     /// Names of the documents with a cut.
@@ -103,7 +105,7 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let Seeds { postings, lengths, running, sites, census } = seeds(corpus, options)?;
     let regions = regions(corpus, options, postings, &lengths)?;
     let hits = hits(corpus, options, &regions, &running)?;
-    let mut templates = templates(corpus, options, hits, (&lengths, &sites))?;
+    let Judged { mut templates, untold, .. } = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
-    apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)
+    Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
 }
