@@ -1,29 +1,62 @@
-//! Which anchors of a document may belong to one occurrence?
+//! Which stretches of a document may belong to one occurrence?
 //!
-//! No occurrence holds a step of more than [`MAX_STEP`] letters without an anchor. So the anchors of a template fall
-//! apart into clusters that have nothing to do with each other, and a cluster whose anchors, all of them together,
-//! cover too few letters or too little of the template holds no occurrence: most clusters are a common word or two, and
-//! cost no more than to be counted. Anchors come in the document's order; each template keeps its open cluster as a
-//! list through one pool, so nothing is sorted. `O(anchors)`, 12 bytes an anchor of the document and 24 a template.
+//! What a document and a template have in common letter for letter are runs. No occurrence holds a step of more than
+//! [`MAX_STEP`] letters without one. So the runs of a template fall apart into clusters that have nothing to do with each
+//! other, and a cluster whose runs, all of them together, cover too few letters or too little of the template holds no
+//! occurrence: most clusters are a common word or two, and cost no more than to be counted. Runs come in the order of the
+//! document, or nearly; each template keeps its open cluster as a list through one pool. `O(runs)`, 16 bytes a run of the
+//! document and 24 a template.
 
+use super::index::STRIDE;
 use super::{Entry, GRAM, MAX_STEP, MIN_ANCHORED, MIN_PART, narrow};
 
-/// An anchor: its first letter in the document and in the template.
-pub(super) type Anchor = (u32, u32);
+/// Letters that a document and a template have in common, one after the other; at least a gram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Run {
+    /// The first one in the document.
+    pub(super) at: u32,
+    /// The first one in the template.
+    pub(super) template_at: u32,
+    /// How many they are.
+    pub(super) letters: u32,
+}
 
-/// No anchor before this one.
+impl Run {
+    /// The longest run through a gram that both texts have.
+    pub(super) fn around(document: &[u8], at: u32, template: &[u8], template_at: u32) -> Self {
+        let (a, b) = (at as usize, template_at as usize);
+        let same = |(a, b): &(&u8, &u8)| a == b;
+        let before = document[..a].iter().rev().zip(template[..b].iter().rev()).take_while(same).count();
+        let after = document[a + GRAM..].iter().zip(&template[b + GRAM..]).take_while(same).count();
+        let before = narrow(before);
+        Self { at: at - before, template_at: template_at - before, letters: before + narrow(GRAM + after) }
+    }
+
+    pub(super) fn end(&self) -> u32 {
+        self.at + self.letters
+    }
+
+    /// What its place in the document is ahead of that in the template, modulo 2^32.
+    pub(super) fn diagonal(&self) -> u32 {
+        self.at.wrapping_sub(self.template_at)
+    }
+}
+
+/// No run before this one.
 const NONE: u32 = u32::MAX;
+/// Runs of a cluster that are looked through for one that has a gram already; as many as a gram has places.
+const KNOWN: usize = 16;
 
 /// A cluster that is open, or was closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cluster {
-    /// The last anchor in the pool.
+    /// The last run in the pool.
     newest: u32,
     /// Where the letters it covers end in the document.
     end: u32,
-    /// Letters of the document that its anchors cover.
+    /// Letters of the document that its runs cover, or a few more.
     covered: u32,
-    /// The stretch of the template between its outermost anchors.
+    /// The stretch of the template between its outermost runs.
     low: u32,
     high: u32,
 }
@@ -31,16 +64,16 @@ pub(super) struct Cluster {
 const EMPTY: Cluster = Cluster { newest: NONE, end: 0, covered: 0, low: u32::MAX, high: 0 };
 
 impl Cluster {
-    fn add(&mut self, place: u32, (at, template_at): Anchor) {
-        let end = at + narrow(GRAM);
-        self.covered += end - at.max(self.end);
-        self.end = end;
-        self.low = self.low.min(template_at);
-        self.high = self.high.max(template_at + narrow(GRAM));
+    fn add(&mut self, place: u32, run: &Run) {
+        // A run may begin some letters before the one before it does.
+        self.covered += run.letters.min(run.end().saturating_sub(self.end) + narrow(STRIDE));
+        self.end = self.end.max(run.end());
+        self.low = self.low.min(run.template_at);
+        self.high = self.high.max(run.template_at + run.letters);
         self.newest = place;
     }
 
-    /// Whether a chain of its anchors can be an occurrence.
+    /// Whether a chain of its runs can be an occurrence.
     pub(super) fn may_match(&self, entry: &Entry) -> bool {
         let letters = narrow(entry.letters.len());
         let spanned = self.high - self.low;
@@ -54,8 +87,8 @@ pub(super) struct Clusters {
     open: Vec<Cluster>,
     /// The entries with an open cluster.
     touched: Vec<u32>,
-    /// Anchors, and the one before in the same cluster.
-    pool: Vec<(Anchor, u32)>,
+    /// Runs, and the one before in the same cluster.
+    pool: Vec<(Run, u32)>,
 }
 
 impl Clusters {
@@ -65,18 +98,29 @@ impl Clusters {
         self.pool.clear();
     }
 
-    /// Adds an anchor, which lies nowhere before the last one; the entry's cluster that it closes, if it does.
-    pub(super) fn add(&mut self, entry: u32, anchor: Anchor) -> Option<Cluster> {
+    /// Whether a run of the entry's open cluster has this gram: one of the last few.
+    pub(super) fn has(&self, entry: u32, at: u32, template_at: u32) -> bool {
+        let newest = self.open[entry as usize].newest;
+        let before = |&place: &u32| Some(self.pool[place as usize].1).filter(|&place| place != NONE);
+        let places = std::iter::successors(Some(newest).filter(|&place| place != NONE), before);
+        places
+            .take(KNOWN)
+            .map(|place| &self.pool[place as usize].0)
+            .any(|run| run.diagonal() == at.wrapping_sub(template_at) && at >= run.at && at + narrow(GRAM) <= run.end())
+    }
+
+    /// Adds a run, which lies nowhere before the last one; the entry's cluster that it closes, if it does.
+    pub(super) fn add(&mut self, entry: u32, run: Run) -> Option<Cluster> {
         let open = &mut self.open[entry as usize];
         let mut closed = None;
         if open.newest == NONE {
             self.touched.push(entry);
-        } else if i64::from(anchor.0) + i64::try_from(GRAM).expect("small") - i64::from(open.end) > MAX_STEP {
+        } else if i64::from(run.at) + i64::try_from(GRAM).expect("small") - i64::from(open.end) > MAX_STEP {
             closed = Some(std::mem::replace(open, EMPTY));
         }
         let place = narrow(self.pool.len());
-        self.pool.push((anchor, open.newest));
-        open.add(place, anchor);
+        self.pool.push((run, open.newest));
+        open.add(place, &run);
         closed
     }
 
@@ -86,15 +130,16 @@ impl Clusters {
         Some((entry, std::mem::replace(&mut self.open[entry as usize], EMPTY)))
     }
 
-    /// Replaces `out` by the anchors of a cluster, in the order they were added.
-    pub(super) fn anchors(&self, cluster: &Cluster, out: &mut Vec<Anchor>) {
+    /// Replaces `out` by the runs of a cluster, ascending.
+    pub(super) fn runs(&self, cluster: &Cluster, out: &mut Vec<Run>) {
         out.clear();
         let mut place = cluster.newest;
         while place != NONE {
-            let (anchor, before) = self.pool[place as usize];
-            out.push(anchor);
+            let (run, before) = self.pool[place as usize];
+            out.push(run);
             place = before;
         }
-        out.reverse();
+        out.sort_unstable();
+        out.dedup();
     }
 }

@@ -1,12 +1,12 @@
 //! Where else does a known block stand, in whatever shape?
 //!
-//! The bank holds the letters of every decided template. A document's 7-letter grams are looked up in it; anchors that
-//! keep the order of the template, close together, are one occurrence; its borders are found by aligning outwards to the
+//! The bank holds the letters of every decided template. A document's 7-letter grams are looked up in it and followed as
+//! far as both texts agree; such runs in the order of the template, close together, are one occurrence; its borders are found by aligning outwards to the
 //! template's own ends. This one mechanism finds exact, re-dressed, re-spaced, renamed, truncated, interrupted and
 //! misread copies alike: 10 % wrong letters leave half of the 7-grams whole, but almost no run of five words.
 //!
-//! `index` finds the anchors, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
-//! holds nothing known, plus `O(anchors)` and the alignments for one that does.
+//! `index` finds the runs, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
+//! holds nothing known, plus `O(runs)` and the alignments for one that does.
 
 mod chains;
 mod clusters;
@@ -16,15 +16,15 @@ use super::letters::{Letters, extend};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
 use chains::{Chain, Chaining};
-use clusters::{Anchor, Cluster, Clusters};
+use clusters::{Cluster, Clusters, Run};
 use index::Index;
 use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 7;
-/// Letters of a run by which one template is known to lie in another: two or three words, too many for chance.
-const RUN: usize = 16;
-/// Letters from one anchor to the next: what an occurrence may enclose of foreign text; more splits it in two.
+/// Letters by which one template is known to lie in another: two or three words, too many for chance.
+const OVERLAP: usize = 16;
+/// Letters from one gram of an occurrence to the next: what an occurrence may enclose of foreign text; more splits it in two.
 const MAX_STEP: i64 = 160;
 /// Fewest letters of an occurrence that lie in common grams.
 const MIN_ANCHORED: u32 = 18;
@@ -52,7 +52,7 @@ pub struct Bank {
 #[derive(Debug, Default)]
 pub struct Search {
     clusters: Clusters,
-    anchors: Vec<Anchor>,
+    runs: Vec<Run>,
     chaining: Chaining,
 }
 
@@ -116,20 +116,22 @@ impl Bank {
     /// Replaces `out` by the occurrences in a document, ascending.
     pub fn find(&self, document: &Letters, search: &mut Search, out: &mut Vec<Match>) {
         out.clear();
-        let Search { clusters, anchors, chaining } = search;
+        let Search { clusters, runs, chaining } = search;
         clusters.begin(self.entries.len());
         let mut look_into = |clusters: &Clusters, entry: u32, cluster: &Cluster| {
             let entry = &self.entries[entry as usize];
             if cluster.may_match(entry) {
-                clusters.anchors(cluster, anchors);
-                // One gram is an occurrence of a template that is no longer than it.
-                let fewest = if entry.letters.len() > GRAM { 2 } else { 1 };
-                chaining.chains(anchors, fewest, |chain| occurrence(entry, document, &chain, out));
+                clusters.runs(cluster, runs);
+                let fewest = MIN_ANCHORED.min(narrow(entry.letters.len()));
+                chaining.chains(runs, fewest, |chain| occurrence(entry, document, &chain, out));
             }
         };
         self.index.scan(&document.codes, |at, place| {
-            if let Some(closed) = clusters.add(place.entry, (at, place.at)) {
-                look_into(clusters, place.entry, &closed);
+            if !clusters.has(place.entry, at, place.at) {
+                let run = Run::around(&document.codes, at, &self.entries[place.entry as usize].letters, place.at);
+                if let Some(closed) = clusters.add(place.entry, run) {
+                    look_into(clusters, place.entry, &closed);
+                }
             }
         });
         while let Some((entry, closed)) = clusters.take() {
@@ -139,10 +141,10 @@ impl Bank {
     }
 }
 
-/// Without the entries nine tenths of whose [`RUN`]-letter runs stand in earlier ones.
+/// Without the entries nine tenths of whose runs of [`OVERLAP`] letters stand in earlier ones.
 fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
     let mut seen: HashSet<u64> = HashSet::new();
-    let runs = |entry: &Entry| entry.letters.windows(RUN).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
+    let runs = |entry: &Entry| entry.letters.windows(OVERLAP).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
     let mut kept = Vec::new();
     for entry in entries {
         let runs = runs(&entry);
