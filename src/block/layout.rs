@@ -186,18 +186,24 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
 /// border between tokens `i - 1` and `i`: none, sentence, line, paragraph; `weights` are 2 for words.
 fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
     use Border::{LineEnd, LineStart, ParagraphEnd, ParagraphStart, SentenceEnd, SentenceStart};
-    for (strength, start, end) in
-        [(1, SentenceStart, SentenceEnd), (2, LineStart, LineEnd), (3, ParagraphStart, ParagraphEnd)]
-    {
-        let mut distance = 0;
-        for (i, marks) in out.iter_mut().enumerate() {
-            distance = if breaks[i] >= strength { 0 } else { Marks::FAR.min(distance + u32::from(weights[i - 1])) };
-            marks.0 |= distance << start as u32;
+    let borders = [(1, SentenceStart, SentenceEnd), (2, LineStart, LineEnd), (3, ParagraphStart, ParagraphEnd)];
+    let step = |distances: &mut [u32; 3], strength: u8, weight: u8| {
+        for (distance, (least, ..)) in distances.iter_mut().zip(borders) {
+            *distance = if strength >= least { 0 } else { Marks::FAR.min(*distance + u32::from(weight)) };
         }
-        for (i, marks) in out.iter_mut().enumerate().rev() {
-            distance = if breaks[i + 1] >= strength { 0 } else { Marks::FAR.min(distance + u32::from(weights[i + 1])) };
-            marks.0 |= distance << end as u32;
-        }
+    };
+    let mut distances = [0; 3];
+    let mut weight = 0;
+    for (i, marks) in out.iter_mut().enumerate() {
+        step(&mut distances, breaks[i], weight);
+        weight = weights[i];
+        marks.0 |= distances.iter().zip(borders).fold(0, |all, (distance, (_, start, _))| all | distance << start as u32);
+    }
+    distances = [0; 3];
+    for (i, marks) in out.iter_mut().enumerate().rev() {
+        step(&mut distances, breaks[i + 1], weight);
+        weight = weights[i];
+        marks.0 |= distances.iter().zip(borders).fold(0, |all, (distance, (.., end))| all | distance << end as u32);
     }
 }
 
@@ -213,6 +219,11 @@ struct Gap<'a> {
 
 impl<'a> Gap<'a> {
     fn read(gap: &'a str, first: bool, last: bool, quotes: &mut Quotes, line: &mut Line) -> Self {
+        // Most gaps, and the others' way says the same of it.
+        if gap == " " && !first && !last {
+            quotes.word();
+            return Self { strength: 0, contact: false, after_break: gap };
+        }
         let mut breaks = 0;
         let mut sentence = false;
         if gap.starts_with('(') && !first {
