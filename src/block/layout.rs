@@ -197,7 +197,8 @@ fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
     for (i, marks) in out.iter_mut().enumerate() {
         step(&mut distances, breaks[i], weight);
         weight = weights[i];
-        marks.0 |= distances.iter().zip(borders).fold(0, |all, (distance, (_, start, _))| all | distance << start as u32);
+        marks.0 |=
+            distances.iter().zip(borders).fold(0, |all, (distance, (_, start, _))| all | distance << start as u32);
     }
     distances = [0; 3];
     for (i, marks) in out.iter_mut().enumerate().rev() {

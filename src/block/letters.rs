@@ -1,7 +1,7 @@
 //! What is left of a text when recognition errors have broken its words? Its letters, in order.
 //!
 //! The letters of a document's tokens, one byte each, without anything between them: spaces put in or lost, broken
-//! hyphens and case make no difference, and a wrong letter spoils seven 7-grams instead of five words. A byte stands
+//! hyphens and case make no difference, and a wrong letter spoils eight 8-grams instead of five words. A byte stands
 //! for a folded character; outside ASCII it is a hash of it, which is enough to align by.
 
 use crate::span::ByteSpan;

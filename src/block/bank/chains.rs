@@ -161,7 +161,7 @@ const GRAM_SCORE: i64 = GRAM as i64;
 
 /// What a step between two grams earns: the letters it adds, less two for each doubling of the shift between the texts
 /// (one long insertion is likelier than many short), and less one for every eight letters that differ on both sides. A
-/// lone gram further on that is there by chance costs more than its seven letters earn.
+/// lone gram further on that is there by chance costs more than its letters earn.
 fn earned(step: i64, template_step: i64) -> i64 {
     let shift = (step - template_step).unsigned_abs();
     let shorter = step.min(template_step);
@@ -239,8 +239,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
         fn the_chains_are_those_of_a_search_without_shortcuts(
-            raw in proptest::collection::vec((0u32..600, 0u32..6, 7u32..40), 1..30),
-            lone in proptest::collection::vec((0u32..600, 0u32..500, 7u32..12), 0..60),
+            raw in proptest::collection::vec((0u32..600, 0u32..6, 8u32..40), 1..30),
+            lone in proptest::collection::vec((0u32..600, 0u32..500, 8u32..12), 0..60),
         ) {
             let run = |(at, template_at, letters)| Run { at, template_at, letters };
             let along = raw.into_iter().map(|(at, diagonal, letters)| (at, at / 2 + 40 * diagonal, letters));
@@ -248,7 +248,7 @@ mod tests {
             runs.sort_unstable();
             let mut found = Vec::new();
             let mut chaining = Chaining::default();
-            for fewest in [18, 7, 12] {
+            for fewest in [18, 8, 12] {
                 found.clear();
                 chaining.chains(&runs, fewest, |chain| found.push(chain));
                 prop_assert_eq!(&found, &naive(&runs, fewest));
@@ -257,11 +257,11 @@ mod tests {
 
         #[test]
         fn a_chain_goes_on_in_both_texts(
-            raw in proptest::collection::vec((0u32..300, 0u32..300, 7u32..60), 1..40),
+            raw in proptest::collection::vec((0u32..300, 0u32..300, 8u32..60), 1..40),
         ) {
             let mut runs: Vec<Run> = raw.into_iter().map(|(at, template_at, letters)| Run { at, template_at, letters }).collect();
             runs.sort_unstable();
-            Chaining::default().chains(&runs, 7, |chain| {
+            Chaining::default().chains(&runs, 8, |chain| {
                 let covered: u32 = chain.pieces.iter().map(|p| p.len()).sum();
                 assert!(chain.anchored <= covered, "{chain:?}");
                 assert!(chain.anchored >= narrow(GRAM) && !chain.template.is_empty(), "{chain:?}");

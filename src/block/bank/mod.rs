@@ -1,9 +1,9 @@
 //! Where else does a known block stand, in whatever shape?
 //!
-//! The bank holds the letters of every decided template. A document's 7-letter grams are looked up in it and followed as
+//! The bank holds the letters of every decided template. A document's 8-letter grams are looked up in it and followed as
 //! far as both texts agree; such runs in the order of the template, close together, are one occurrence; its borders are found by aligning outwards to the
 //! template's own ends. This one mechanism finds exact, re-dressed, re-spaced, renamed, truncated, interrupted and
-//! misread copies alike: 10 % wrong letters leave half of the 7-grams whole, but almost no run of five words.
+//! misread copies alike: 10 % wrong letters leave two fifths of the 8-grams whole, but almost no run of five words.
 //!
 //! `index` finds the runs, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
 //! holds nothing known, plus `O(runs)` and the alignments for one that does.
@@ -21,7 +21,7 @@ use index::Index;
 use std::collections::HashSet;
 
 /// Letters in a gram of the bank.
-const GRAM: usize = 7;
+const GRAM: usize = 8;
 /// Letters by which one template is known to lie in another: two or three words, too many for chance.
 const OVERLAP: usize = 16;
 /// Letters from one gram of an occurrence to the next: what an occurrence may enclose of foreign text; more splits it in two.

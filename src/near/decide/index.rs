@@ -19,6 +19,8 @@ const END: usize = usize::MAX;
 pub(super) struct Index {
     lists: Table<u64, List>,
     entries: Vec<Entry>,
+    /// How many keys a place shares with the member that is asked for; all 0 between questions.
+    shared: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,23 +60,30 @@ impl Index {
         dropped < DROPPED_PER_KEY
     }
 
-    /// How many of the keys each held member shares, as (shared, place); rare keys first, until enough is seen.
-    pub(super) fn tally(&self, keys: &[u64]) -> Vec<(u32, u32)> {
+    /// How many of the keys each held member shares, as (shared, place), in no order; rare keys first, until enough is
+    /// seen.
+    pub(super) fn tally(&mut self, keys: &[u64]) -> Vec<(u32, u32)> {
         let is_band = |key: &&u64| !lsh::is_containment_key(**key);
         let contained = keys.iter().filter(|key| !is_band(key)).take(MAX_CONTAINMENT_QUERIES);
         let mut lists: Vec<List> =
             keys.iter().filter(is_band).chain(contained).filter_map(|key| self.lists.get(key)).copied().collect();
         lists.sort_unstable_by_key(|list| (list.len, list.newest));
-        let mut places: Vec<u32> =
-            lists.iter().flat_map(|&list| self.walk(list)).take(MAX_TALLIED).map(|entry| entry.place).collect();
-        places.sort_unstable();
+        let mut shared = std::mem::take(&mut self.shared);
         let mut tally: Vec<(u32, u32)> = Vec::new();
-        for place in places {
-            match tally.last_mut() {
-                Some((shared, last)) if *last == place => *shared += 1,
-                _ => tally.push((1, place)),
+        for entry in lists.iter().flat_map(|&list| self.walk(list)).take(MAX_TALLIED) {
+            let place = entry.place as usize;
+            if place >= shared.len() {
+                shared.resize(place + 1, 0);
             }
+            if shared[place] == 0 {
+                tally.push((0, entry.place));
+            }
+            shared[place] += 1;
         }
+        for (count, place) in &mut tally {
+            *count = std::mem::take(&mut shared[*place as usize]);
+        }
+        self.shared = shared;
         tally
     }
 }

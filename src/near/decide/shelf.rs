@@ -63,15 +63,19 @@ impl<'a> Shelf<'a> {
     }
 
     /// Places to compare a member with: the kept first, those that share most keys first.
-    pub(super) fn candidates(&self, keys: &[u64]) -> Vec<u32> {
-        let Some(index) = &self.index else {
+    pub(super) fn candidates(&mut self, keys: &[u64]) -> Vec<u32> {
+        let Some(index) = &mut self.index else {
             return (0u32..).zip(&self.held).map(|(place, _)| place).collect();
         };
         let (mut kept, mut dropped): (Vec<_>, Vec<_>) =
-            index.tally(keys).into_iter().partition(|&(_, place)| self.at(place).kept);
+            index.tally(keys).into_iter().partition(|&(_, place)| self.held[place as usize].kept);
         for (places, most) in [(&mut kept, MAX_KEPT_CHECKS), (&mut dropped, MAX_DROPPED_CHECKS)] {
-            places.sort_unstable_by_key(|&(shared, place)| (Reverse(shared), place));
-            places.truncate(most);
+            let order = |&(shared, place): &(u32, u32)| (Reverse(shared), place);
+            if places.len() > most {
+                places.select_nth_unstable_by_key(most, order);
+                places.truncate(most);
+            }
+            places.sort_unstable_by_key(order);
         }
         kept.into_iter().chain(dropped).map(|(_, place)| place).collect()
     }
