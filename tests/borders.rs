@@ -101,6 +101,8 @@ fn formats_mix_in_one_run_and_come_back() {
     done(root.path(), &arguments, piped.as_bytes());
     let data = files(&root.path().join("out/data"));
     for (name, bytes) in &data {
+    let summary: Value = serde_json::from_slice(&fs::read(root.path().join("out/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["outputs"]["bytes"], data.values().map(Vec::len).sum::<usize>());
         let content = String::from_utf8_lossy(bytes);
         assert!(!content.contains("We use cookies") || name.ends_with("part-00001"), "{}", name.display());
     }

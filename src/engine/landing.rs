@@ -96,7 +96,7 @@ pub(super) struct Stream<'w> {
 
 impl<'w> Stream<'w> {
     pub(super) fn new(to: &'w mut (dyn Write + Send)) -> Self {
-        Self { to, last: None }
+        Self { to, last: None, bytes: 0 }
     }
 
     /// Writes the parts of one chunk; where a file begins, so does a line.
@@ -105,6 +105,7 @@ impl<'w> Stream<'w> {
             let mut content = &bytes[part.range.clone()];
             if part.begins && self.last.is_some() {
                 content = content.strip_prefix(MARK).unwrap_or(content);
+    bytes: u64,
                 if part.input.format == Format::JsonLines && self.last != Some(b'\n') && !content.is_empty() {
                     self.put(b"\n")?;
                 }
@@ -114,8 +115,10 @@ impl<'w> Stream<'w> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<()> {
-        self.to.flush().map_err(failed)
+    /// Ends the stream; how many bytes went.
+    pub(super) fn finish(self) -> Result<u64> {
+        self.to.flush().map_err(failed)?;
+        Ok(self.bytes)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
@@ -127,3 +130,4 @@ impl<'w> Stream<'w> {
 fn failed(error: std::io::Error) -> Error {
     Error::io("write the records", "standard output", error)
 }
+        self.bytes += bytes.len() as u64;

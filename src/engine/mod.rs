@@ -90,12 +90,12 @@ fn conduct(
     let (found, stripped) = rewrite::blocks(&corpus, &decided, out, (&mut spread, &mut highlights))?;
     let clusters = rewrite::clusters(&decided, out, &mut highlights)?;
     let mut gallery = Gallery::choose(decided.groups());
-    match out {
+    let written = match out {
         Some(out) if writes_records => rewrite::records(&corpus, &decided, out, &mut gallery)?,
-        Some(_) => rewrite::pictures(&corpus, &mut gallery)?,
+        Some(_) => rewrite::pictures(&corpus, &mut gallery).map(|()| 0)?,
         None if writes_records && options.streams() => rewrite::stream(&corpus, &decided, &mut std::io::stdout())?,
-        None => {}
-    }
+        None => 0,
+    };
     let mut summary = Summary {
         version: env!("CARGO_PKG_VERSION").into(),
         summary_version: SUMMARY_VERSION,
@@ -104,7 +104,7 @@ fn conduct(
         inputs: inputs(&corpus, decided.census()),
         near: near.as_ref().map(|near| near_summary(near, &decided, clusters)),
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
-        outputs: outputs(&totals, decided.census()),
+        outputs: outputs(&totals, decided.census(), written),
         distributions: spread,
         resources: Resources::default(),
         highlights,
@@ -176,12 +176,12 @@ fn block_summary(totals: &Totals, found: u64, stripped: u64) -> BlockSummary {
     }
 }
 
-fn outputs(totals: &Totals, census: &Census) -> Outputs {
+fn outputs(totals: &Totals, census: &Census, bytes: u64) -> Outputs {
     Outputs {
         records: census.records - totals.dropped,
         dropped: totals.dropped,
         edited: totals.edited,
-        bytes: 0,
+        bytes,
         removed_text_bytes: totals.removed_text_bytes,
         duplicate_share: share(totals.dropped, census.records),
         removed_bytes_share: share(totals.removed_text_bytes, census.text_bytes),
