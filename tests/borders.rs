@@ -204,6 +204,10 @@ fn a_run_is_repeated_from_its_own_summary() {
     let summary = fs::read_to_string(root.path().join("second/summary.json")).unwrap();
     assert!(summary.contains("\"min-tokens\": 10") && summary.contains("\"threshold\": 0.7"));
     fs::write(root.path().join("wrong.toml"), "treshold = 0.7").unwrap();
+    let none = descale(root.path(), &["scan", "a.jsonl", "--config", "none.toml"], b"");
+    let message = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(none.status.code() == Some(2) && message.contains("none.toml: cannot read the options"), "{message}");
+    assert!(message.contains("help: name a file"), "{message}");
     let wrong = descale(root.path(), &["scan", "a.jsonl", "--config", "wrong.toml"], b"");
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(
