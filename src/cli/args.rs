@@ -125,7 +125,7 @@ pub(super) struct Strip {
 
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// The folder a run wrote with --out
+    /// The folder a run wrote with --out, or its URL
     pub(super) dir: PathBuf,
     /// One document, or two to compare
     #[arg(required = true, num_args = 1..=2, value_name = "ID")]
@@ -134,9 +134,9 @@ pub(super) struct Explain {
 
 #[derive(Args, Debug)]
 pub(super) struct Restore {
-    /// The folder a run wrote with --out
+    /// The folder a run wrote with --out, or its URL
     pub(super) dir: PathBuf,
-    /// The folder for the rebuilt input; must not exist yet
+    /// The folder for the rebuilt input, or its URL; must not exist yet
     #[arg(long, value_name = "DIR")]
     pub(super) to: PathBuf,
     /// Show no progress
