@@ -192,7 +192,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
     id_field: String,
     /// The field that says which site a record is from: of a URL the host counts; '' for no sites. Archives have the
-    /// host of their target URI, text files their folder
+    /// host of their target URI, text files their folder. Blocks are judged by how they lie on sites
     #[arg(long, value_name = "NAME", default_value_t = defaults().site_field.unwrap_or_default(), help_heading = "Records")]
     site_field: String,
     /// What to do with a record that cannot be read: stop, or leave it as it is and count it; replace reads broken UTF-8

@@ -261,6 +261,7 @@ pub(super) fn block_lines<'a>(
                 paragraphs: e.paragraphs,
                 quoted: e.quoted,
                 code: e.code,
+                of_site: e.of_site,
             }),
             examples,
         })
