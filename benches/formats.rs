@@ -8,13 +8,6 @@
 #[path = "shared/clock.rs"]
 #[allow(dead_code, reason = "the measurement for criterion is not used here")]
 mod clock;
-#[expect(
-    dead_code,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "it makes up text, for the tests too"
-)]
 mod corpus;
 
 use corpus::{Made, Recipe, stream};

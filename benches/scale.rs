@@ -11,18 +11,10 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops where it cannot go on")]
 
-#[expect(
-    dead_code,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "it makes up text, for the tests too"
-)]
 mod corpus;
 
-use corpus::{Recipe, stream};
+use corpus::Recipe;
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -32,30 +24,12 @@ fn main() {
     let gigabytes: f64 = argument(0, "0.02").parse().expect("gigabytes of text");
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.jsonl");
-    let documents = make(&input, gigabytes * 1e9);
+    let documents = corpus::write(Recipe::default(), gigabytes * 1e9, &input);
     println!("{gigabytes} GB, {documents} documents, memory {}", argument(1, "256M"));
     println!("mode       peak MiB  spill/text   wall s  cpu s/GB  removed");
     for mode in argument(2, "clean,dedup,strip,exact").split(',') {
         run(&input, folder.path(), mode, &argument(1, "256M"));
     }
-}
-
-/// Writes the corpus; how many documents.
-fn make(path: &Path, bytes: f64) -> u64 {
-    let mut out = BufWriter::new(File::create(path).unwrap());
-    let (mut written, mut documents) = (0.0, 0);
-    for made in stream(Recipe::default()) {
-        if written >= bytes {
-            break;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a document is short")]
-        let text = made.text.len() as f64;
-        written += text;
-        documents += 1;
-        out.write_all(made.line().as_bytes()).unwrap();
-    }
-    out.flush().unwrap();
-    documents
 }
 
 fn run(input: &Path, folder: &Path, mode: &str, memory: &str) {

@@ -11,20 +11,11 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops where it cannot go on")]
 
-#[expect(
-    dead_code,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "it makes up text, for the tests too"
-)]
 mod corpus;
 
-use corpus::{Recipe, stream};
+use corpus::Recipe;
 use descale::engine::{self, Mode, Options, Progress};
 use rustix::time::{ClockId, clock_gettime};
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -35,24 +26,9 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     for copies in [0, 2, 15, 60, 90] {
         let input = folder.path().join("in.jsonl");
-        make(&input, gigabytes * 1e9, copies);
+        corpus::write(Recipe { copies, ..Recipe::default() }, gigabytes * 1e9, &input);
         measure(&format!("{copies} % near-copies"), &input);
     }
-}
-
-fn make(path: &Path, bytes: f64, copies: u64) {
-    let mut out = BufWriter::new(File::create(path).unwrap());
-    let mut written = 0.0;
-    for made in stream(Recipe { copies, ..Recipe::default() }) {
-        if written >= bytes {
-            break;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a document is short")]
-        let text = made.text.len() as f64;
-        written += text;
-        out.write_all(made.line().as_bytes()).unwrap();
-    }
-    out.flush().unwrap();
 }
 
 /// The least of three runs, each part by itself.

@@ -114,6 +114,13 @@ impl Error {
     }
 }
 
+/// What is wrong with a line of JSON, without serde's place in it: the error names the line of the file.
+pub(crate) fn json_complaint(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).map_or_else(|| text.clone(), str::to_owned)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.inner;

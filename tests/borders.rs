@@ -2,6 +2,7 @@
 //! new user, from a Parquet file to a reviewed list of blocks to a clean file.
 
 use crate::binary;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,6 +101,8 @@ fn formats_mix_in_one_run_and_come_back() {
     let piped = lines(50..55);
     done(root.path(), &arguments, piped.as_bytes());
     let data = files(&root.path().join("out/data"));
+    let summary: Value = serde_json::from_slice(&fs::read(root.path().join("out/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["outputs"]["bytes"], data.values().map(Vec::len).sum::<usize>());
     for (name, bytes) in &data {
         let content = String::from_utf8_lossy(bytes);
         assert!(!content.contains("We use cookies") || name.ends_with("part-00001"), "{}", name.display());
@@ -201,6 +204,10 @@ fn a_run_is_repeated_from_its_own_summary() {
     assert_eq!(files(&root.path().join("first")), files(&root.path().join("second")));
     let summary = fs::read_to_string(root.path().join("second/summary.json")).unwrap();
     assert!(summary.contains("\"min-tokens\": 10") && summary.contains("\"threshold\": 0.7"));
+    let none = descale(root.path(), &["scan", "a.jsonl", "--config", "none.toml"], b"");
+    let message = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(none.status.code() == Some(2) && message.contains("none.toml: cannot read the options"), "{message}");
+    assert!(message.contains("help: name a file"), "{message}");
     fs::write(root.path().join("wrong.toml"), "treshold = 0.7").unwrap();
     let wrong = descale(root.path(), &["scan", "a.jsonl", "--config", "wrong.toml"], b"");
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
@@ -210,6 +217,12 @@ fn a_run_is_repeated_from_its_own_summary() {
     );
 }
 
+/// The rows of a table as text, read without descale.
+fn rows(table: &Path) -> Vec<String> {
+    let reader = SerializedFileReader::new(fs::File::open(table).unwrap()).unwrap();
+    reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect()
+}
+
 #[test]
 fn a_new_user_cleans_a_table() {
     let root = tempfile::tempdir().unwrap();
@@ -217,16 +230,37 @@ fn a_new_user_cleans_a_table() {
     fs::copy(fixture("walk/hub.parquet"), &table).unwrap();
     // Look first: nothing is changed, the blocks can be reviewed.
     done(root.path(), &["scan", "hub.parquet", "--out", "look", "--quiet"], b"");
-    let blocks = fs::read_to_string(root.path().join("look/blocks.jsonl")).unwrap();
-    let blocks: Vec<Value> = blocks.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let notice = blocks.iter().find(|block| block["template"].as_str().unwrap().contains("We use cookies")).unwrap();
-    assert_eq!((&notice["decision"], notice["documents"].as_u64()), (&Value::from("strip"), Some(23)));
+    let list = fs::read_to_string(root.path().join("look/blocks.jsonl")).unwrap();
+    let blocks: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let block = |says: &str| blocks.iter().find(|block| block["template"].as_str().unwrap().contains(says)).unwrap();
+    let told = |says: &str| (block(says)["decision"].as_str().unwrap(), block(says)["documents"].as_u64().unwrap());
+    assert_eq!((told("We use cookies"), told("learn what a harbour")), (("strip", 23), ("keep", 6)));
     assert!(!root.path().join("look/data").exists());
-    // Then clean, as it was looked at.
-    done(root.path(), &["clean", "--config", "look/summary.json", "--out", "clean", "--quiet"], b"");
+    // Cleaned as it was looked at, the same goes.
+    done(root.path(), &["clean", "--config", "look/summary.json", "--out", "seen", "--quiet"], b"");
     let look = |name: &str, folder: &str| fs::read(root.path().join(folder).join(name)).unwrap();
-    assert!(["plan.jsonl", "blocks.jsonl"].iter().all(|name| look(name, "look") == look(name, "clean")));
-    done(root.path(), &["restore", "clean", "--to", "back", "--quiet"], b"");
+    assert!(["plan.jsonl", "blocks.jsonl"].iter().all(|name| look(name, "look") == look(name, "seen")));
+    // A person knows better: this quotation is a banner of these sites.
+    let turned = |line: &str| match line.contains("learn what a harbour") {
+        true => line.replace("\"decision\":\"keep\"", "\"decision\":\"strip\"") + "\n",
+        false => format!("{line}\n"),
+    };
+    fs::write(root.path().join("reviewed.jsonl"), list.lines().map(turned).collect::<String>()).unwrap();
+    // Then clean, with the options of the look and the decisions of the person.
+    let clean = ["clean", "--config", "look/summary.json", "--reviewed", "reviewed.jsonl", "--out", "clean", "--quiet"];
+    done(root.path(), &clean, b"");
+    let left = rows(&root.path().join("clean/data/hub.parquet"));
+    assert!(
+        left.len() == 29 && left.iter().all(|row| !row.contains("cookies") && !row.contains("learn what a harbour"))
+    );
+    let decided = fs::read_to_string(root.path().join("clean/blocks.jsonl")).unwrap();
+    assert!(decided.contains("\"why\":\"listed\""), "{decided}");
+    let explained = done(root.path(), &["explain", "clean", "hub.parquet:5"], b"").stdout;
+    assert!(String::from_utf8_lossy(&explained).contains("learn what a harbour"));
+    // And all of it can be taken back.
+    let restored = done(root.path(), &["restore", "clean", "--to", "back"], b"").stderr;
+    assert_eq!(String::from_utf8_lossy(&restored), "1 file restored to back\n");
+    assert_eq!(rows(&root.path().join("back/hub.parquet")), rows(&table));
     let Some(python) = crate::stores::program("python") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/walk/check.py");
     let checked = Command::new(python).arg(script).arg(root.path()).output().unwrap();

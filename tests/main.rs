@@ -23,12 +23,6 @@ mod borders;
 mod cases;
 mod cli;
 #[path = "../benches/corpus/mod.rs"]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "it makes up text"
-)]
 mod corpus;
 mod faults;
 mod faults_calls;

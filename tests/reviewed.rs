@@ -67,7 +67,7 @@ fn what_repeats_nowhere_goes_when_listed() {
 fn a_list_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let error = reviewed(folder.path(), "bad", &[serde_json::json!({"template": 3})]).err().unwrap();
-    assert!(error.to_string().contains("line 1"), "{error}");
+    assert!(error.to_string().contains("bad.jsonl:1: this is no block"), "{error}");
 }
 
 #[test]

@@ -129,6 +129,25 @@ fn a_store_gives_and_takes_what_a_folder_does() {
         assert!(store.get(&format!("out/{name}")).unwrap() == fs::read(local.join(name)).unwrap(), "{name}");
     }
 
+    // Explained and restored from there, and into there.
+    let [there, here] = ["s3://bucket/out", local.to_str().unwrap()]
+        .map(|results| store.descale(&["explain", results, "vc-1-corrected"]));
+    assert!(there.status.success(), "{}", stderr(&there));
+    assert_eq!(there.stdout, here.stdout);
+    let back = root.path().join("back");
+    for to in [back.to_str().unwrap(), "s3://bucket/back"] {
+        let restored = store.descale(&["restore", "s3://bucket/out/", "--to", to, "--quiet"]);
+        assert!(restored.status.success(), "{}", stderr(&restored));
+    }
+    for name in ["deep/pages.jsonl", "long.jsonl"] {
+        let bytes = fs::read(input.join(name)).unwrap();
+        assert!(fs::read(back.join(name)).unwrap() == bytes, "{name}");
+        assert!(store.get(&format!("back/{name}")).unwrap() == bytes, "{name}");
+    }
+    assert!(fs::read_dir(root.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().starts_with('.')));
+    let nothing = store.descale(&["restore", "s3://bucket/nothing", "--to", root.path().join("x").to_str().unwrap()]);
+    assert!(nothing.status.code() == Some(2) && stderr(&nothing).contains("no results"), "{}", stderr(&nothing));
+
     // What is there stays, unless it is to be replaced; then nothing old is left.
     let again = store.descale(&clean);
     assert_eq!(again.status.code(), Some(2));

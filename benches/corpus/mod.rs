@@ -7,6 +7,19 @@
 //! What a run must find is known: [`Made::of`] names the document a near-copy was made from, [`Made::blocks`] counts the
 //! planted blocks.
 
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "it makes up text; every bench, and the tests, use a part of it, and stop where it cannot be written"
+)]
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
 /// What the stream is made of. Shares are in percent of the documents.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recipe {
@@ -104,6 +117,22 @@ enum Script {
 /// The documents from number 0 on, without end.
 pub(crate) fn stream(recipe: Recipe) -> impl Iterator<Item = Made> {
     (0..).map(move |number| recipe.make(number))
+}
+
+/// Writes documents as lines of JSON until they hold so many bytes of text; how many documents.
+pub(crate) fn write(recipe: Recipe, bytes: f64, path: &Path) -> u64 {
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    let (mut written, mut documents) = (0, 0);
+    for made in stream(recipe) {
+        if written as f64 >= bytes {
+            break;
+        }
+        written += made.text.len();
+        documents += 1;
+        out.write_all(made.line().as_bytes()).unwrap();
+    }
+    out.flush().unwrap();
+    documents
 }
 
 impl Recipe {

@@ -233,7 +233,13 @@ impl<'a> Gap<'a> {
         line.leader |= is_leader(gap);
         for c in gap.chars() {
             match c {
-                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => breaks += 1 + u32::from(c == '\u{C}'),
+                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                    breaks += 1 + u32::from(c == '\u{C}');
+                    if breaks > 1 {
+                        // What the next paragraph begins with opens it anew.
+                        quotes.reset();
+                    }
+                }
                 '.' | '!' | '?' | '。' | '！' | '？' | '…' | '।' => sentence = true,
                 _ => {}
             }
@@ -245,7 +251,6 @@ impl<'a> Gap<'a> {
         let spaced =
             gap.ends_with(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '«' | '„' | '(')) || !gap.is_ascii();
         let strength = if breaks > 1 || first || last {
-            quotes.reset();
             3
         } else if breaks > 0 {
             2
@@ -433,6 +438,7 @@ mod tests {
     fn quotations_end_with_their_marks_or_their_paragraph() {
         assert_eq!(with("He said \"yes no\" and „ja“ left", Marks::QUOTED), ["yes", "no", "ja"]);
         assert_eq!(with("a \"b c\n\nd", Marks::QUOTED), ["b", "c"]);
+        assert_eq!(with("“a b” c\n\n“d e” f\u{C}\"g\" h", Marks::QUOTED), ["a", "b", "d", "e", "g"]);
         assert_eq!(with("He said: \"\"Yes\" and no", Marks::QUOTED), ["Yes"]);
         assert_eq!(with("> quoted\nnot", Marks::QUOTED), ["quoted"]);
     }

@@ -3,7 +3,7 @@
 //! Winnow to find, then look at every gram inside what was found before counting and deciding: sparse seeds decide
 //! badly. In reading order:
 //! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`strange`] (words a document uses nowhere else), [`passage`]
-//! (the run of repeated text a stretch lies in), [`template`] (evidence), [`decide`] (boilerplate or not, and why),
+//! (the run of repeated text a stretch lies in), [`template`] and [`sites`] (evidence), [`decide`] (boilerplate or not, and why),
 //! [`bank`] (finds the altered copies of a decided block), [`page`] (running heads and feet), [`options`] (every number).
 //!
 //! What feeds what, a document or a group of one key at a time:
@@ -12,7 +12,7 @@
 //! 2. seed -> count; document -> [`chain::regions`] ([`REGION_MARGIN`]); gram -> count: hits, numbered.
 //! 3. document -> [`chain::links`]; link -> [`chain::is_linked`]; components of links are templates.
 //! 4. document -> [`chain::occurrences`] and [`template::copies`], which looks the passages up ([`PASSAGE_GAP`]).
-//! 5. template -> [`template::evidence`], [`decide::decide`], [`template::sprees`]. Of a template that goes, the copies
+//! 5. template -> [`template::evidence`], [`sites::Sites::spread`], [`decide::decide`], [`template::sprees`]. Of a template that goes, the copies
 //!    that are whole ([`template::Evidence::is_whole`]) and in no spree are stripped; those in a spree are spared.
 //! 6. accepted templates, most documents first, then longest -> their medoids' letters, where at most
 //!    [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies -> [`bank::Bank`].
@@ -33,6 +33,7 @@ pub mod letters;
 pub mod options;
 pub mod page;
 pub mod passage;
+pub mod sites;
 pub mod strange;
 pub mod template;
 pub mod winnow;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// One copy of a template, with what is known about the passage it lies in. Shares are in 255ths, so that a copy
 /// stays small in the shuffle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Copy {
     /// The template.
     pub template: u32,
@@ -104,6 +104,8 @@ pub struct Evidence {
     pub within: u32,
     /// Sites of its documents; 0 where these have none.
     pub sites: u32,
+    /// Share of a site's documents that carry it, on the site where that is largest; none where that is not known.
+    pub of_site: Option<f32>,
     /// Tokens of the representative copy.
     pub tokens: u32,
     /// Distinct forms among the copies.
@@ -179,6 +181,7 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         documents: narrow(by_doc().count()),
         within: narrow(by_doc().map(<[Copy]>::len).max().unwrap_or(0)),
         sites: 0,
+        of_site: None,
         tokens: medoid.span.len(),
         variants,
         equal,
@@ -208,20 +211,6 @@ impl Evidence {
         let [left, right] = reach(copy, self.around);
         (copy.span.len() + left + right) * 10 >= self.tokens * MIN_COPY_TENTHS
     }
-}
-
-/// The number of sites that the copies of one template, sorted by document, stand on. `sites` gives each document's site,
-/// 0 where it has none; it may end early.
-#[must_use]
-pub fn sites(copies: &[Copy], sites: &[u32]) -> u32 {
-    if sites.is_empty() {
-        return 0;
-    }
-    let site = |of_doc: &[Copy]| sites.get(of_doc[0].doc as usize).copied().unwrap_or(0);
-    let mut seen: Vec<u32> = copies.chunk_by(|a, b| a.doc == b.doc).map(site).filter(|&site| site != 0).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    u32::try_from(seen.len()).unwrap_or(u32::MAX)
 }
 
 /// A document with this many times the usual number of copies lists or discusses the block: a catalogue of notices.
@@ -321,13 +310,6 @@ mod tests {
         let e = evidence(&copies);
         assert_eq!(e.tokens, 70);
         assert!(e.is_whole(&copies[0]) && !e.is_whole(&copies[2]));
-    }
-
-    #[test]
-    fn sites_are_counted_once() {
-        let copies: Vec<Copy> = [0, 0, 1, 2, 3, 9].map(|doc| copy(doc, 50, 0, 0, 7)).into();
-        assert_eq!(sites(&copies, &[5, 6, 5, 0, 8]), 2);
-        assert_eq!(sites(&copies, &[]), 0);
     }
 
     #[test]

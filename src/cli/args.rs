@@ -125,7 +125,7 @@ pub(super) struct Strip {
 
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// The folder a run wrote with --out
+    /// The folder a run wrote with --out, or its URL
     pub(super) dir: PathBuf,
     /// One document, or two to compare
     #[arg(required = true, num_args = 1..=2, value_name = "ID")]
@@ -134,9 +134,9 @@ pub(super) struct Explain {
 
 #[derive(Args, Debug)]
 pub(super) struct Restore {
-    /// The folder a run wrote with --out
+    /// The folder a run wrote with --out, or its URL
     pub(super) dir: PathBuf,
-    /// The folder for the rebuilt input; must not exist yet
+    /// The folder for the rebuilt input, or its URL; must not exist yet
     #[arg(long, value_name = "DIR")]
     pub(super) to: PathBuf,
     /// Show no progress
@@ -192,7 +192,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "NAME", default_value_t = defaults().id_field, help_heading = "Records")]
     id_field: String,
     /// The field that says which site a record is from: of a URL the host counts; '' for no sites. Archives have the
-    /// host of their target URI, text files their folder
+    /// host of their target URI, text files their folder. Blocks are judged by how they lie on sites
     #[arg(long, value_name = "NAME", default_value_t = defaults().site_field.unwrap_or_default(), help_heading = "Records")]
     site_field: String,
     /// What to do with a record that cannot be read: stop, or leave it as it is and count it; replace reads broken UTF-8

@@ -43,7 +43,11 @@ pub(super) fn expand(arguments: &[OsString], file: &Path, command: &str, given: 
 /// The options of a file by name, those of the two ways among them.
 fn read(file: &Path) -> Result<Map<String, Value>> {
     let place = || file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(place)?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        crate::Error::usage(format!("cannot read the options: {e}"))
+            .at(file)
+            .cure("name a file of options with --config")
+    })?;
     let json = text.trim_start().starts_with('{');
     let mut options: Map<String, Value> = match json {
         true => serde_json::from_str(&text).with_context(place)?,

@@ -118,9 +118,9 @@ fn restore(args: &args::Restore) -> Result<()> {
     let bar = show::Bar::new(args.quiet, stop::Stop::default());
     let result = engine::restore(&args.dir, &args.to, &bar);
     bar.finish();
-    let records = result?;
+    let files = result?;
     if !args.quiet {
-        show::text(&format!("{records} records restored to {}\n", args.to.display()));
+        show::text(&format!("{} restored to {}\n", show::many(files, "file"), args.to.display()));
     }
     Ok(())
 }

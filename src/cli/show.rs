@@ -321,7 +321,7 @@ fn cost(summary: &Summary) -> String {
     line + &format!(", {:.0} MB/s a core", resources.mb_per_cpu_second)
 }
 
-fn many(count: u64, noun: &str) -> String {
+pub(super) fn many(count: u64, noun: &str) -> String {
     plural(count, noun, &format!("{noun}s"))
 }
 

@@ -194,7 +194,7 @@ impl<'a> Corpus<'a> {
 
 /// The folder that holds the output folder, or will: where the results have room, so has the spill. The system's
 /// temporary folder is often small, or memory.
-fn beside(out: &Path) -> Option<PathBuf> {
+pub(super) fn beside(out: &Path) -> Option<PathBuf> {
     let out = std::path::absolute(out).ok()?;
     out.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_path_buf)
 }

@@ -6,6 +6,7 @@
 
 use super::corpus::Corpus;
 use super::options::Options;
+use super::progress::Progress;
 use super::stages;
 use crate::io::{Format, Inputs, OutDir, OutPart, Remote};
 use crate::{Error, Result};
@@ -52,10 +53,22 @@ impl Landing {
     ///
     /// # Errors
     /// `Resource`; nothing half-written bears a final name even then.
-    pub(super) fn commit(self) -> Result<()> {
+    pub(super) fn commit(self, progress: &dyn Progress) -> Result<()> {
         self.out.map_or(Ok(()), OutDir::commit)?;
-        self.remote.map_or(Ok(()), Remote::commit)
+        self.remote.map_or(Ok(()), |remote| upload(remote, progress))
     }
+}
+
+/// Uploads what was written for a store.
+///
+/// # Errors
+/// As [`Remote::commit`]; `Interrupted` where that is asked for.
+pub(super) fn upload(remote: Remote, progress: &dyn Progress) -> Result<()> {
+    progress.stage("upload", remote.bytes()?);
+    remote.commit(&|bytes| {
+        progress.advance(bytes);
+        if progress.cancelled() { Err(Error::interrupted()) } else { Ok(()) }
+    })
 }
 
 /// The output folder; with the finished stages of a run that was broken off where that is asked for.
@@ -92,11 +105,12 @@ pub(super) struct Stream<'w> {
     to: &'w mut (dyn Write + Send),
     /// The last byte that went, once there is one.
     last: Option<u8>,
+    bytes: u64,
 }
 
 impl<'w> Stream<'w> {
     pub(super) fn new(to: &'w mut (dyn Write + Send)) -> Self {
-        Self { to, last: None }
+        Self { to, last: None, bytes: 0 }
     }
 
     /// Writes the parts of one chunk; where a file begins, so does a line.
@@ -114,12 +128,15 @@ impl<'w> Stream<'w> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<()> {
-        self.to.flush().map_err(failed)
+    /// Ends the stream; how many bytes went.
+    pub(super) fn finish(self) -> Result<u64> {
+        self.to.flush().map_err(failed)?;
+        Ok(self.bytes)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.last = bytes.last().copied().or(self.last);
+        self.bytes += bytes.len() as u64;
         self.to.write_all(bytes).map_err(failed)
     }
 }

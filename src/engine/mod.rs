@@ -24,7 +24,7 @@ pub use options::{Mode, OnBadRecord, Options};
 pub use progress::{Progress, Silent};
 pub use summary::Summary;
 
-use crate::io::{OutDir, Rows, restore_folder};
+use crate::io::{Nameless, OutDir, Remote, Results, Rows, is_url, restore_folder};
 use crate::near::Near;
 use crate::report::Gallery;
 use crate::{Error, Result};
@@ -90,12 +90,12 @@ fn conduct(
     let (found, stripped) = rewrite::blocks(&corpus, &decided, out, (&mut spread, &mut highlights))?;
     let clusters = rewrite::clusters(&decided, out, &mut highlights)?;
     let mut gallery = Gallery::choose(decided.groups());
-    match out {
+    let written = match out {
         Some(out) if writes_records => rewrite::records(&corpus, &decided, out, &mut gallery)?,
-        Some(_) => rewrite::pictures(&corpus, &mut gallery)?,
+        Some(_) => rewrite::pictures(&corpus, &mut gallery).map(|()| 0)?,
         None if writes_records && options.streams() => rewrite::stream(&corpus, &decided, &mut std::io::stdout())?,
-        None => {}
-    }
+        None => 0,
+    };
     let mut summary = Summary {
         version: env!("CARGO_PKG_VERSION").into(),
         summary_version: SUMMARY_VERSION,
@@ -104,7 +104,7 @@ fn conduct(
         inputs: inputs(&corpus, decided.census()),
         near: near.as_ref().map(|near| near_summary(near, &decided, clusters)),
         blocks: decided.block.as_ref().map(|_| block_summary(&totals, found, stripped)),
-        outputs: outputs(&totals, decided.census()),
+        outputs: outputs(&totals, decided.census(), written),
         distributions: spread,
         resources: Resources::default(),
         highlights,
@@ -119,7 +119,7 @@ fn conduct(
         file.write(&json)?;
         file.finish()?;
     }
-    landing.commit()?;
+    landing.commit(progress)?;
     Ok(summary)
 }
 
@@ -176,12 +176,12 @@ fn block_summary(totals: &Totals, found: u64, stripped: u64) -> BlockSummary {
     }
 }
 
-fn outputs(totals: &Totals, census: &Census) -> Outputs {
+fn outputs(totals: &Totals, census: &Census, bytes: u64) -> Outputs {
     Outputs {
         records: census.records - totals.dropped,
         dropped: totals.dropped,
         edited: totals.edited,
-        bytes: 0,
+        bytes,
         removed_text_bytes: totals.removed_text_bytes,
         duplicate_share: share(totals.dropped, census.records),
         removed_bytes_share: share(totals.removed_text_bytes, census.text_bytes),
@@ -200,12 +200,30 @@ fn resources(corpus: &Corpus<'_>, began: Instant, text_bytes: u64) -> Resources 
     }
 }
 
-/// Rebuilds under `out` the input of the run that wrote `dir`, byte for byte; returns how many files that were.
+/// Rebuilds under `out` the input of the run that wrote `dir`, byte for byte; returns how many files that were. Both
+/// may be URLs of places in object stores.
 ///
 /// # Errors
 /// When `dir` is incomplete or was changed, or `out` cannot be written.
 pub fn restore(dir: &Path, out: &Path, progress: &dyn Progress) -> Result<u64> {
+    let watch = |bytes| {
+        progress.advance(bytes);
+        if progress.cancelled() { Err(Error::interrupted()) } else { Ok(()) }
+    };
+    let remote = out.to_str().filter(|out| is_url(out));
+    let remote = remote.map(|url| Remote::create(url, None, false)).transpose()?;
+    let copy = remote.as_ref().map(Remote::folder);
+    let to = copy.as_deref().unwrap_or(out);
+    let beside = corpus::beside(to);
+    if dir.to_str().is_some_and(is_url) {
+        progress.stage("fetch", 0);
+    }
+    let nameless = Nameless { format: None, folder: beside.as_deref(), watch: Some(&watch) };
+    let results = Results::open(dir, &["data", "removed.jsonl", "summary.json"], &nameless)?;
+    let from = results.folder();
     progress.stage("restore", 0);
-    let summary = dir.join("summary.json").is_file().then(|| explain::summary(dir)).transpose()?;
-    restore_folder(dir, out, summary.and_then(|summary| summary.options.format))
+    let summary = from.join("summary.json").is_file().then(|| explain::summary(from)).transpose()?;
+    let files = restore_folder(from, to, summary.and_then(|summary| summary.options.format))?;
+    remote.map_or(Ok(()), |remote| landing::upload(remote, progress))?;
+    Ok(files)
 }

@@ -41,7 +41,8 @@ pub struct Options {
     /// The field that names a record; a record without it is called `file:row`.
     pub id_field: String,
     /// The field that says which site a record is from: of a URL the host counts, else the value as it is. A record
-    /// may lack it. Archives have the host of the target URI instead, text files their folder. `None` or empty: no sites.
+    /// may lack it. Archives have the host of the target URI instead, text files their folder. Where records have sites,
+    /// blocks are judged by how they lie on them. `None` or empty: no sites.
     pub site_field: Option<String>,
     /// Worker threads; 0 = one per core. Does not change the result.
     pub threads: usize,

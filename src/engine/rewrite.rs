@@ -261,6 +261,7 @@ pub(super) fn block_lines<'a>(
                 paragraphs: e.paragraphs,
                 quoted: e.quoted,
                 code: e.code,
+                of_site: e.of_site,
             }),
             examples,
         })
@@ -289,8 +290,8 @@ pub(super) fn blocks(
     Ok((found, stripped))
 }
 
-/// Writes `data/` and `removed.jsonl`; the documents that the page shows are read on the way.
-pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gallery: &mut Gallery) -> Result<()> {
+/// Writes `data/` and `removed.jsonl`; the documents that the page shows are read on the way. Bytes of `data/`.
+pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gallery: &mut Gallery) -> Result<u64> {
     let mut writer = out.data_writer()?;
     let mut removed_file = out.json_lines("removed.jsonl")?;
     let spans = spans(decided);
@@ -316,11 +317,12 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
             removed_file.write_lines(&removed)
         },
     )?;
-    removed_file.finish()
+    removed_file.finish()?;
+    out.data_bytes()
 }
 
-/// Writes the records that are left to a stream, decompressed, and nothing else.
-pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write + Send)) -> Result<()> {
+/// Writes the records that are left to a stream, decompressed, and nothing else; how many bytes that were.
+pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write + Send)) -> Result<u64> {
     let mut stream = Stream::new(to);
     let spans = spans(decided);
     corpus.pass(

@@ -124,7 +124,8 @@ pub struct Outputs {
     pub dropped: u64,
     /// Records left with less text.
     pub edited: u64,
-    /// Bytes of the files written, as they lie on disk; 0 when nothing was.
+    /// Bytes of the records written: of the files in `data/`, as they lie on disk, or of what went to standard output;
+    /// 0 when none were.
     pub bytes: u64,
     /// UTF-8 bytes of text removed, by dropping and by stripping.
     pub removed_text_bytes: u64,

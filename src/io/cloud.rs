@@ -7,6 +7,8 @@
 //! Out: [`Remote`] is a local folder that is uploaded when it is complete, in parts, its `summary.json` last: where that
 //! is, the rest is complete. Of results that are replaced `summary.json` goes first.
 //!
+//! Results that lie in a store are read through a copy of those files that are asked for ([`Results`]).
+//!
 //! Credentials and endpoints come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), as the `object_store` crate
 //! reads them. Memory: a part for each of the transfers under way, whatever the size of the objects.
 
@@ -70,13 +72,61 @@ impl Remote {
         self.lease.path().join("out")
     }
 
-    /// Uploads what is in the local folder; `ours` are the names at its top that a run may leave, the last of which is
-    /// uploaded last.
+    /// Uploads what is in the local folder, `summary.json` last; `watch` is told how many bytes went since it was told
+    /// last, and its error ends the upload.
     ///
     /// # Errors
-    /// `Resource` where the store does not take it: `summary.json` is then not there.
-    pub fn commit(self) -> Result<()> {
-        self.place.replace(&self.folder(), if self.overwrite { &super::output::OURS } else { &[] }, super::output::LAST)
+    /// `Resource` where the store does not take it, or what `watch` returns: `summary.json` is then not there.
+    pub fn commit(self, watch: &dyn Fn(u64) -> Result<()>) -> Result<()> {
+        let replaced: &[&str] = if self.overwrite { &super::output::OURS } else { &[] };
+        self.place.replace(&self.folder(), (replaced, super::output::LAST), watch)
+    }
+
+    /// Bytes that [`commit`](Self::commit) will upload.
+    ///
+    /// # Errors
+    /// `Resource` where the local folder cannot be read.
+    pub fn bytes(&self) -> Result<u64> {
+        super::staging::bytes_below(&self.folder())
+    }
+}
+
+/// The results of a run where they can be read: the folder itself, or a copy of what lies in a store, gone with the value.
+pub struct Results {
+    folder: PathBuf,
+    _copy: Option<Arc<Lease>>,
+}
+
+impl Results {
+    /// Finds results; of those in a store, copies the files and folders of the `wanted` names.
+    ///
+    /// # Errors
+    /// `Usage` where nothing wanted lies in the store; `Resource` where it does not answer.
+    pub fn open(dir: &Path, wanted: &[&str], nameless: &Nameless<'_>) -> Result<Self> {
+        let Some(url) = dir.to_str().filter(|dir| is_url(dir)) else {
+            return Ok(Self { folder: dir.to_path_buf(), _copy: None });
+        };
+        let place = Place::open(url)?;
+        let objects = place.results(wanted)?;
+        if objects.is_empty() {
+            let error = Error::usage("there are no results here").at(url);
+            return Err(error.cure("name the --out folder of a finished run"));
+        }
+        let copy = folder(nameless)?;
+        let root = copy.path().join("results");
+        for (object, path) in place.fetch(objects, copy.path(), nameless)? {
+            let to = root.join(&object.name);
+            let parent = to.parent().unwrap_or(&root);
+            let moved = std::fs::create_dir_all(parent).and_then(|()| std::fs::rename(&path, &to));
+            moved.map_err(|e| Error::io("write", &to, e))?;
+        }
+        Ok(Self { folder: root, _copy: Some(copy) })
+    }
+
+    /// Where to read.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
@@ -111,7 +161,11 @@ mod without {
             match *self {}
         }
 
-        pub(in crate::io) fn replace(&self, _: &Path, _: &[&str], _: &str) -> Result<()> {
+        pub(in crate::io) fn results(&self, _: &[&str]) -> Result<Vec<Object>> {
+            match *self {}
+        }
+
+        pub(in crate::io) fn replace(&self, _: &Path, _: (&[&str], &str), _: &dyn Fn(u64) -> Result<()>) -> Result<()> {
             match *self {}
         }
     }

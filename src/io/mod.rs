@@ -47,7 +47,7 @@ mod warc;
 mod tests;
 
 pub use chunk::{Chunk, Chunks, Part, ReadOptions, Source};
-pub use cloud::{Remote, is_url};
+pub use cloud::{Remote, Results, is_url};
 pub use compress::Compression;
 pub use inputs::{Format, InputFile, Inputs};
 #[cfg(fuzzing)]

@@ -127,6 +127,14 @@ impl OutDir {
         input.check_unchanged()
     }
 
+    /// Bytes of the finished data files, as they lie on disk.
+    ///
+    /// # Errors
+    /// `Resource` where they cannot be listed.
+    pub fn data_bytes(&self) -> Result<u64> {
+        self.staging.bytes_below("data")
+    }
+
     /// A file at the top of the folder, such as `report.html`, uncompressed.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::inputs::Format;
 use super::output::FileSink;
 use super::staging::{Staging, recover, visible_names};
 use super::warc;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, json_complaint};
 use crate::record::{Change, Piece, Removed};
 use std::collections::HashSet;
 use std::fs::File;
@@ -147,11 +147,11 @@ impl Sidecar<'_> {
             Ok(line) => line,
             Err(error) => return Some(Err(Error::io("read", self.path, error))),
         };
-        Some(
-            serde_json::from_str(&line).map_err(|e| {
-                Error::input(format!("not a line of a sidecar: {e}")).at(self.path).line(number as u64 + 1)
-            }),
-        )
+        Some(serde_json::from_str(&line).map_err(|e| {
+            Error::input(format!("not a line of a sidecar: {}", json_complaint(&e)))
+                .at(self.path)
+                .line(number as u64 + 1)
+        }))
     }
 
     /// The next line if it is of this file.

@@ -138,6 +138,11 @@ impl Staging {
         fs::create_dir_all(&path).map_err(|e| Error::io("create the folder", path, e))
     }
 
+    /// Bytes of the files in a folder of this name, as they lie on disk now.
+    pub(super) fn bytes_below(&self, name: &str) -> Result<u64> {
+        bytes_below(&self.partial.path().join(name))
+    }
+
     /// Syncs everything and moves it into place, `last` after all others. What lies in the target under one of the
     /// names of `replaced` is taken away first.
     ///
@@ -221,6 +226,16 @@ impl Drop for Staging {
             let _ = fs::remove_dir(&self.target);
         }
     }
+}
+
+/// Bytes of the files in a folder, as they lie on disk.
+pub(super) fn bytes_below(folder: &Path) -> Result<u64> {
+    let failed = |e: walkdir::Error| Error::io("read", folder, e.into());
+    WalkDir::new(folder).into_iter().try_fold(0, |sum, entry| {
+        let entry = entry.map_err(failed)?;
+        let bytes = if entry.file_type().is_file() { entry.metadata().map_err(failed)?.len() } else { 0 };
+        Ok(sum + bytes)
+    })
 }
 
 /// The names in a folder, sorted; partial folders left out.

@@ -97,13 +97,30 @@ impl Place {
 
     /// The keys of all objects below a folder, sorted; hidden names are left out.
     fn below(&self, folder: &str) -> Result<Vec<String>> {
+        let mut keys = self.listed(folder)?;
+        keys.retain(|key| !key[folder.trim_end_matches('/').len()..].split('/').any(|part| part.starts_with('.')));
+        Ok(keys)
+    }
+
+    /// The keys of all objects below a folder, sorted.
+    fn listed(&self, folder: &str) -> Result<Vec<String>> {
         let prefix = self.parsed(folder)?;
         let prefix = Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty());
         let keys = self.store.list(prefix).map_ok(|meta| meta.location.to_string()).try_collect::<Vec<_>>();
         let mut keys = self.runtime.block_on(keys).map_err(|e| self.failed(&e))?;
-        keys.retain(|key| !key[folder.trim_end_matches('/').len()..].split('/').any(|part| part.starts_with('.')));
         keys.sort();
         Ok(keys)
+    }
+
+    /// The objects of results that lie in the folder, those of which the first part of the name is wanted.
+    pub(super) fn results(&self, wanted: &[&str]) -> Result<Vec<Object>> {
+        if self.web {
+            return Err(Error::usage("a web server does not list results")
+                .at(&self.url)
+                .cure("fetch them into a folder"));
+        }
+        let objects = self.listed(&self.key)?.into_iter().map(|key| self.object(key, Some(&self.key)));
+        Ok(objects.filter(|object| wanted.contains(&object.name.split('/').next().unwrap_or(""))).collect())
     }
 
     /// The keys of all objects in the folder.
@@ -144,7 +161,12 @@ impl Place {
     }
 
     /// Uploads a folder, `last` after all else, and removes what else is there under the names of `replaced`.
-    pub(super) fn replace(&self, folder: &Path, replaced: &[&str], last: &str) -> Result<()> {
+    pub(super) fn replace(
+        &self,
+        folder: &Path,
+        (replaced, last): (&[&str], &str),
+        watch: &dyn Fn(u64) -> Result<()>,
+    ) -> Result<()> {
         let root = self.key.trim_end_matches('/');
         let join = |name: &str| if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") };
         let mut files = Vec::new();
@@ -164,16 +186,16 @@ impl Place {
             for key in &old {
                 self.store.delete(&self.parsed(key)?).await.map_err(|e| self.failed(&e))?;
             }
-            let uploads = files.iter().map(|(path, key)| self.upload(path, key));
+            let uploads = files.iter().map(|(path, key)| self.upload(path, key, watch));
             stream::iter(uploads).buffer_unordered(UPLOADS).try_collect::<Vec<()>>().await?;
             for (path, key) in &ends {
-                self.upload(path, key).await?;
+                self.upload(path, key, watch).await?;
             }
             Ok(())
         })
     }
 
-    async fn upload(&self, path: &Path, key: &str) -> Result<()> {
+    async fn upload(&self, path: &Path, key: &str, watch: &dyn Fn(u64) -> Result<()>) -> Result<()> {
         let failed = |e: StoreError| self.failed(&e);
         let io = |e| Error::io("read", path, e);
         let key = self.parsed(key)?;
@@ -183,7 +205,8 @@ impl Place {
         if len <= part_bytes {
             let mut whole = Vec::new();
             file.read_to_end(&mut whole).map_err(io)?;
-            return self.store.put(&key, whole.into()).await.map(drop).map_err(failed);
+            self.store.put(&key, whole.into()).await.map_err(failed)?;
+            return watch(len);
         }
         let size = usize::try_from(part_bytes).unwrap_or(usize::MAX);
         let upload = self.store.put_multipart(&key).await.map_err(failed)?;
@@ -192,7 +215,9 @@ impl Place {
             let mut part = Vec::new();
             let read = (&file).take(part_bytes).read_to_end(&mut part);
             let room = upload.wait_for_capacity(PARTS_AT_ONCE).await;
-            if let Some(error) = read.err().map(io).or(room.err().map(failed)) {
+            // What waits is at most so many parts behind.
+            let told = watch(part.len() as u64);
+            if let Some(error) = read.err().map(io).or(room.err().map(failed)).or(told.err()) {
                 // The first failure is the one to tell of.
                 let _ = upload.abort().await;
                 return Err(error);
@@ -302,7 +327,14 @@ mod tests {
         for (name, bytes) in [("data/long.jsonl", &long[..]), ("plan.jsonl", b"new"), ("summary.json", b"{}")] {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
-        place.replace(folder.path(), &["data", "plan.jsonl", "summary.json"], "summary.json").unwrap();
+        let told = std::cell::Cell::new(0);
+        let watch = |bytes| {
+            told.set(told.get() + bytes);
+            Ok(())
+        };
+        let ours = ["data", "plan.jsonl", "summary.json"];
+        place.replace(folder.path(), (&ours, "summary.json"), &watch).unwrap();
+        assert_eq!(told.get(), long.len() as u64 + 5);
         assert_eq!(
             place.keys().unwrap(),
             ["out/data/long.jsonl", "out/notes.md", "out/plan.jsonl", "out/summary.json"]
@@ -312,6 +344,28 @@ mod tests {
             place.runtime.block_on(got).to_vec()
         };
         assert_eq!((back("out/data/long.jsonl"), back("out/plan.jsonl")), (long, b"new".to_vec()));
+    }
+
+    #[test]
+    fn an_upload_ends_when_it_is_told_to() {
+        let place = place("s3://bucket/out/", &[]);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("long"), vec![7; usize::try_from(3 * PART_BYTES).unwrap()]).unwrap();
+        fs::write(folder.path().join("summary.json"), "{}").unwrap();
+        let stopped = place.replace(folder.path(), (&[], "summary.json"), &|_| Err(Error::interrupted()));
+        assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert!(place.keys().unwrap().is_empty());
+    }
+
+    #[test]
+    fn results_are_listed_with_hidden_names() {
+        let keys = ["out/data/.a.jsonl", "out/data/b/c.jsonl", "out/notes.md", "out/plan.jsonl", "out2/plan.jsonl"];
+        for url in ["s3://bucket/out", "s3://bucket/out/"] {
+            let objects = place(url, &keys).results(&["data", "plan.jsonl"]).unwrap();
+            let names: Vec<_> = objects.into_iter().map(|object| object.name).collect();
+            assert_eq!(names, ["data/.a.jsonl", "data/b/c.jsonl", "plan.jsonl"], "{url}");
+        }
+        assert_eq!(Place::open("http://host/out").unwrap().results(&[]).unwrap_err().kind(), ErrorKind::Usage);
     }
 
     #[test]

@@ -146,6 +146,10 @@ pub struct BlockEvidence {
     pub quoted: f32,
     /// Share of the text on lines of code.
     pub code: f32,
+    /// Share of a site's documents that carry it, on the site where that is largest. Without it, not known: a document
+    /// that carries it has no site, or one of fewer than three documents, or there is but one site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_site: Option<f32>,
 }
 
 /// What was decided about a block.

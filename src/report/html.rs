@@ -20,8 +20,8 @@ use std::io::Write;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-const STYLE_HASH: &str = "sha256-h4+qn4wQQYtUbXOlz0WbCaeOaAXK1LA9MrO6lssgSYI=";
-const SCRIPT_HASH: &str = "sha256-qD38p1ddlhObRnQJ0k22Ytv/nGVhr4gu/G1QKX94zK0=";
+const STYLE_HASH: &str = "sha256-fiot9LUXoqtS+CEmEQakvyzNPgR3nNriBoV3BHfvM2U=";
+const SCRIPT_HASH: &str = "sha256-6MEizEuBl4EyPGnTat4/UydoBPLu06nPQ5r9ZZpAhOo=";
 
 /// Writes `report.html`: what `summary` counts, and the weightiest of `blocks` and `clusters`.
 ///

@@ -70,6 +70,7 @@
     "most-of-document": "it makes up most of its documents",
     refrain: "it is a refrain of one document",
     "running-text": "it begins and ends in running text",
+    "rare-on-site": "one site alone has it, in few of its documents and amid their text",
     reprieved: "a reviewed list says so",
   };
   const reasonOf = (why) => REASONS[why] ?? words(why);
@@ -107,6 +108,7 @@
       facts.push(["most in one document", count(known.most_in_document)], ["forms", count(known.variants)],
         ["on whole lines", percent(known.lines)], ["on whole paragraphs", percent(known.paragraphs)],
         ["in quotation marks", percent(known.quoted)], ["code", percent(known.code)]);
+      if (known.of_site !== undefined) facts.push(["of a site’s documents, at most", percent(known.of_site)]);
     }
     return el("dl", { class: "evidence" }, ...facts.map(([key, value]) => el("div", null, el("dt", null, key), el("dd", null, value))));
   }

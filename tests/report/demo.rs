@@ -154,6 +154,7 @@ fn block(id: u64, (template, decision, why, tokens, copies, documents, sites, va
         paragraphs: 0.81,
         quoted: 0.0,
         code: 0.0,
+        of_site: (sites > 1).then_some(0.84),
     };
     let example = |i: u64| {
         let (before, copy) = (format!("{}\n\n", &ARTICLE[..300]), template.replace("⟨…⟩", &format!("{}", 4711 * i)));

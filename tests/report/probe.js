@@ -7,9 +7,11 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   await open();
   const wide = document.documentElement;
   check(`the page is ${wide.scrollWidth} wide in ${wide.clientWidth}`, wide.scrollWidth <= wide.clientWidth);
+  // What sticks out of a box that hides it does not show.
+  const hidden = (node) => { for (let n = node.parentElement; n; n = n.parentElement) if (n !== wide && getComputedStyle(n).overflowX !== "visible") return true; return false; };
   for (const node of document.querySelectorAll("main *, header *")) {
     const box = node.getBoundingClientRect();
-    if (node.closest("svg, nav") || box.width === 0) continue;
+    if (node.closest("svg, nav") || box.width === 0 || hidden(node)) continue;
     if (box.right > wide.clientWidth + 1 || box.left < -1) { check(`<${node.tagName} class=${node.className}> sticks out: ${box.left}..${box.right}`, false); break; }
   }
   for (const column of document.querySelectorAll(".charts rect")) {

@@ -4,6 +4,7 @@ use super::postings::{Gram, Repeat, Repeated, Seed};
 use super::{Worker, worker};
 use crate::block::chain;
 use crate::block::layout::{GramMarks, marks};
+use crate::block::sites::Sites;
 use crate::block::{KeepCopies, Options, REGION_MARGIN, winnow};
 use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
@@ -22,8 +23,7 @@ pub(super) struct Seeds {
     pub(super) lengths: Vec<u32>,
     /// Whether a document has running lines.
     pub(super) running: Vec<bool>,
-    /// The site of each document, hashed; 0 where it has none. Empty where no document has one.
-    pub(super) sites: Vec<u32>,
+    pub(super) sites: Sites,
     pub(super) census: Census,
 }
 
@@ -68,11 +68,10 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
             Ok(())
         },
     )?;
-    sites.resize(if sites.is_empty() { 0 } else { lengths.len() }, 0);
-    Ok(Seeds { postings, lengths, running, sites, census })
+    Ok(Seeds { postings, lengths, running, sites: Sites::new(sites), census })
 }
 
-/// A site as a number other than 0; two of a million sites share one by a chance of one in ten thousand, which costs a count.
+/// A site as a number other than 0.
 #[expect(clippy::cast_possible_truncation, reason = "32 bits of a hash")]
 fn site_code(site: &str) -> u32 {
     (hash::bytes(site.as_bytes(), 0) as u32).max(1)

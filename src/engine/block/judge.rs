@@ -6,6 +6,7 @@ use super::{MAX_GAP, PARTNERS};
 use crate::block::chain::{self, Hit};
 use crate::block::decide::{Reason, decide};
 use crate::block::layout::GramMarks;
+use crate::block::sites::{Sites, Spread};
 use crate::block::template::{self, Copy, Evidence, Place};
 use crate::block::{Options, PASSAGE_GAP};
 use crate::engine::corpus::Corpus;
@@ -42,7 +43,7 @@ pub(super) fn templates(
     corpus: &Corpus<'_>,
     options: &Options,
     hits: Hits,
-    (lengths, sites): (&[u32], &[u32]),
+    (lengths, sites): (&[u32], &Sites),
 ) -> Result<Judged> {
     let mut first_of = Vec::with_capacity(hits.copies.len());
     let mut grams = 0u32;
@@ -187,7 +188,7 @@ fn judged(
     options: &Options,
     (mut by_doc, of_document): (Vec<Partition<Repeat>>, &OfDocument<'_>),
     roots: &[u32],
-    (lengths, sites): (&[u32], &[u32]),
+    (lengths, sites): (&[u32], &Sites),
 ) -> Result<Judged> {
     let k = counted(options);
     let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
@@ -236,8 +237,9 @@ const MIN_TOLD_TOKENS: u32 = 32;
 const MAX_TOLD: usize = 10_000;
 
 /// The verdict on one template; none on one below the limits.
-fn judge(copies: &[Copy], sites: &[u32], options: &Options) -> Option<Template> {
-    let evidence = Evidence { sites: template::sites(copies, sites), ..template::evidence(copies) };
+fn judge(copies: &[Copy], sites: &Sites, options: &Options) -> Option<Template> {
+    let Spread { sites, of_site } = sites.spread(copies);
+    let evidence = Evidence { sites, of_site, ..template::evidence(copies) };
     let reason = if options.exact { Reason::EveryRepeat } else { decide(&evidence, options) };
     let told = reason.strips() || evidence.tokens >= MIN_TOLD_TOKENS;
     if reason == Reason::BelowLimits || !told {

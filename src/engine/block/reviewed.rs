@@ -11,6 +11,7 @@ use crate::block::bank::{Bank, Entry, Match, Search};
 use crate::block::decide::Reason;
 use crate::block::letters::Letters;
 use crate::block::template::Evidence;
+use crate::error::json_complaint;
 use crate::plan::lines::{BlockDecision, SLOT};
 use crate::text::{Tokens, tokenize};
 use crate::{Error, Result};
@@ -50,13 +51,13 @@ impl Reviewed {
         let failed = |e: &dyn std::fmt::Display| Error::usage(format!("cannot read the reviewed blocks: {e}")).at(path);
         let file = File::open(path).map_err(|e| failed(&e))?;
         let (mut strip, mut keep) = (Vec::new(), Vec::new());
-        for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+        for (number, line) in (1u64..).zip(BufReader::new(file).lines()) {
             let line = line.map_err(|e| failed(&e))?;
             if line.trim().is_empty() {
                 continue;
             }
             let line: Line = serde_json::from_str(&line).map_err(|e| {
-                let error = Error::usage(format!("line {number} is no block: {e}")).at(path);
+                let error = Error::usage(format!("this is no block: {}", json_complaint(&e))).at(path).line(number);
                 error.cure("give each line a template and a decision, as blocks.jsonl has them")
             })?;
             match line.decision {
@@ -165,7 +166,9 @@ mod tests {
     #[test]
     fn a_line_that_is_no_block_is_named() {
         let error = list("{\"template\":\"a\",\"decision\":\"strip\"}\n{\"template\":3}\n").err().unwrap().to_string();
-        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains(":2: this is no block: invalid type: integer `3`, expected a string\n"), "{error}");
+        let error = list("{\"template\":\"a\"}\n").err().unwrap().to_string();
+        assert!(error.contains(":1: this is no block: missing field `decision`\n"), "{error}");
         assert!(Reviewed::read(Path::new("/nowhere/list.jsonl")).is_err());
     }
 }

@@ -10,7 +10,8 @@ mod passages;
 
 use super::options::{Options, STANDARD_STREAM};
 use super::summary::Summary;
-use crate::io::{Chunks, Inputs, Nameless, Source};
+use crate::error::json_complaint;
+use crate::io::{Chunks, Inputs, Nameless, Results, Source};
 use crate::near::Near;
 use crate::plan::lines::{Action, ClusterLine, PlanLine, Reason};
 use crate::record::{Fields, Visit};
@@ -25,13 +26,17 @@ use std::path::Path;
 /// Why the documents called `ids` were dropped, changed or kept in the run that wrote `dir`, for people to read on
 /// `columns` columns; of two documents, also how alike they are.
 ///
+/// `dir` may be the URL of a place in an object store.
+///
 /// # Errors
 /// When `dir` holds no results, or an id does not occur in the input of that run.
 pub fn explain(dir: &Path, ids: &[String], columns: usize) -> Result<String> {
-    let summary = summary(dir)?;
-    let plan: Vec<PlanLine> = lines(&dir.join("plan.jsonl"), ids, |line: &PlanLine, id| line.id == id)?;
+    let results = Results::open(dir, &["summary.json", "plan.jsonl", "clusters.jsonl"], &Nameless::default())?;
+    let read = results.folder();
+    let summary = summary(read)?;
+    let plan: Vec<PlanLine> = lines(&read.join("plan.jsonl"), ids, |line: &PlanLine, id| line.id == id)?;
     let has = |line: &ClusterLine, id: &str| line.members.iter().any(|member| member.id == id);
-    let clusters: Vec<ClusterLine> = lines(&dir.join("clusters.jsonl"), ids, has)?;
+    let clusters: Vec<ClusterLine> = lines(&read.join("clusters.jsonl"), ids, has)?;
     let mut names = ids.to_vec();
     if let ([_], [PlanLine { of: Some(of), .. }]) = (ids, &plan[..]) {
         names.push(of.clone());
@@ -74,7 +79,8 @@ fn lines<T: DeserializeOwned>(path: &Path, ids: &[String], about: impl Fn(&T, &s
         if !mentions.iter().any(|mention| line.contains(mention)) {
             continue;
         }
-        let line: T = serde_json::from_str(&line).map_err(|e| Error::input(e.to_string()).at(path).line(number))?;
+        let line: T =
+            serde_json::from_str(&line).map_err(|e| Error::input(json_complaint(&e)).at(path).line(number))?;
         if ids.iter().any(|id| about(&line, id)) {
             found.push(line);
         }
