@@ -150,10 +150,24 @@ impl<'a> Page<'a> {
         let paragraph_start = (start..end.min(start + MAX_OVERRUN + 1)).find(|&i| self.at_paragraph(i));
         let paragraph_end =
             (start.max(end.saturating_sub(MAX_OVERRUN)) + 1..=end).rev().find(|&i| self.at_paragraph(i));
-        let inward_start = inward_start.or(paragraph_start);
-        let inward_end = inward_end.or(paragraph_end);
-        let first = if self.at_sentence(start) { start } else { outward_start.or(inward_start).unwrap_or(start) };
-        let last = if self.at_sentence(end) { end } else { outward_end.or(inward_end).unwrap_or(end) };
+        // Of a border outside and a line's inside the nearer one was meant: a block that goes on with the first word of
+        // the next line, by chance the same for some copies, does not take the line along.
+        let nearer = |inward: Option<u32>, outward: Option<u32>, from: u32| {
+            let steps = |i: u32| i.abs_diff(from);
+            inward.filter(|&i| self.at_line(i) && outward.is_none_or(|o| steps(i) < steps(o)))
+        };
+        let first = if self.at_sentence(start) {
+            start
+        } else {
+            let inward = inward_start.or(paragraph_start);
+            nearer(inward, outward_start, start).or(outward_start).or(inward).unwrap_or(start)
+        };
+        let last = if self.at_sentence(end) {
+            end
+        } else {
+            let inward = inward_end.or(paragraph_end);
+            nearer(inward, outward_end, end).or(outward_end).or(inward).unwrap_or(end)
+        };
         (first < last).then(|| Piece { tokens: Span::new(first, last), ..piece })
     }
 
