@@ -259,7 +259,8 @@ impl<'a> Gap<'a> {
         };
         Self {
             strength,
-            contact: gap.contains(['@', '©', '®', '™', '§']) || gap.contains("://") || gap.ends_with(" +"),
+            // An address has its sign between two words; before one it names a decorator or a person.
+            contact: gap == "@" || gap.contains(['©', '®', '™', '§']) || gap.contains("://") || gap.ends_with(" +"),
             after_break: gap.rfind('\n').map_or(gap, |at| &gap[at + 1..]),
         }
     }
