@@ -127,15 +127,16 @@ fn is_set_in_many(e: &Evidence) -> bool {
 
 /// Signs that a passage of a few documents is no quotation and no phrase: it begins and ends with lines, with
 /// paragraphs; it stands at the edge of documents that have a text of their own; it comes often; often word for
-/// word; in several documents; they share little else, or next to nothing. One whose words the documents do not use
-/// is foreign to them even within a line.
+/// word; in several documents; they share little else, or next to nothing. Where its copies end differently, all on lines
+/// of their own, it needs a sign more. One whose words the documents do not use is foreign to them even within a line.
 fn is_set_in_few(e: &Evidence) -> bool {
     let set = [e.lines >= 0.6, e.paragraphs >= 0.6, e.apart >= 0.5];
     let company = [e.copies >= 8, e.equal >= 5, e.documents >= 4, e.kin <= 0.15, e.kin <= 0.1];
     let signs = set.iter().chain(&company).filter(|&&sign| sign).count();
     let foreign = e.strange >= FOREIGN && e.kin <= 0.25 && e.sentences >= 0.2;
     let long = e.tokens >= MIN_FEW_TOKENS || is_edge_of_site(e);
-    long && ((e.paragraphs >= 0.4 && signs >= MIN_SIGNS) || foreign)
+    let apart = (e.paragraphs >= 0.4 && signs >= MIN_SIGNS) || (e.lines >= 0.95 && signs > MIN_SIGNS);
+    long && (apart || foreign)
 }
 
 /// What one document repeats goes only if it shows a notice's marks (an address at least every 30 words), without being
