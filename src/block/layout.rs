@@ -176,7 +176,7 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
             entry.step(&gap, after);
             line.word(tokens[i].len());
             quotes.word();
-            weights.push(if token.chars().nth(1).is_none() && !token.is_ascii() { 1 } else { 2 });
+            weights.push(if !token.is_ascii() && token.chars().nth(1).is_none() { 1 } else { 2 });
         }
     }
     measure(&breaks, &weights, out);
@@ -225,44 +225,44 @@ impl<'a> Gap<'a> {
             quotes.word();
             return Self { strength: 0, contact: false, after_break: gap };
         }
-        let mut breaks = 0;
-        let mut sentence = false;
+        let (mut breaks, mut sentence, mut newline) = (0, false, false);
+        // An address has its sign between two words; before one it names a decorator or a person.
+        let mut contact = gap == "@";
+        let (mut dots, mut leader, mut before) = (0, false, ['\0'; 2]);
         if gap.starts_with('(') && !first {
             line.operators += 2;
         }
-        line.leader |= is_leader(gap);
         for c in gap.chars() {
             match c {
-                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                    breaks += 1 + u32::from(c == '\u{C}');
-                    if breaks > 1 {
-                        // What the next paragraph begins with opens it anew.
-                        quotes.reset();
-                    }
-                }
+                '\n' => (newline, breaks) = (true, breaks + 1),
+                '\u{C}' => breaks += 2,
+                '\u{B}' | '\u{85}' | '\u{2028}' | '\u{2029}' => breaks += 1,
                 '.' | '!' | '?' | '。' | '！' | '？' | '…' | '।' => sentence = true,
+                '©' | '®' | '™' | '§' => contact = true,
+                '/' => contact |= before == [':', '/'],
                 _ => {}
             }
+            // Four dots in a row on one line, spaces between them or not, lead from a title to a page.
+            dots = if c == '.' { dots + 1 } else { dots * u32::from(c == ' ') };
+            leader |= dots >= 4;
+            before = [before[1], c];
             quotes.see(c);
             if breaks == 0 {
                 line.see(c);
             }
         }
-        let spaced =
-            gap.ends_with(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '«' | '„' | '(')) || !gap.is_ascii();
+        contact |= before == [' ', '+'];
+        line.leader |= leader && !newline;
+        let opens = |c: char| c.is_whitespace() || matches!(c, '"' | '“' | '«' | '„' | '(');
         let strength = if breaks > 1 || first || last {
             3
         } else if breaks > 0 {
             2
         } else {
-            u8::from(sentence && spaced)
+            u8::from(sentence && (gap.ends_with(opens) || !gap.is_ascii()))
         };
-        Self {
-            strength,
-            // An address has its sign between two words; before one it names a decorator or a person.
-            contact: gap == "@" || gap.contains(['©', '®', '™', '§']) || gap.contains("://") || gap.ends_with(" +"),
-            after_break: gap.rfind('\n').map_or(gap, |at| &gap[at + 1..]),
-        }
+        let after_break = if newline { gap.rfind('\n').map_or(gap, |at| &gap[at + 1..]) } else { gap };
+        Self { strength, contact, after_break }
     }
 
     fn mark_after(&self, marks: &mut Marks, token: &str, quotes: &Quotes) {
@@ -276,15 +276,6 @@ impl<'a> Gap<'a> {
             marks.add(Marks::NUMBER);
         }
     }
-}
-
-/// Four dots in a row on one line, spaces between them or not.
-fn is_leader(gap: &str) -> bool {
-    let mut dots = 0;
-    gap.bytes().any(|b| {
-        dots = if b == b'.' { dots + 1 } else { dots * usize::from(b == b' ') };
-        dots >= 4
-    }) && !gap.contains('\n')
 }
 
 /// Whether an entry of a list of sources is open: `[key] Author, "Title"` at the start of a line, to the paragraph's end.
