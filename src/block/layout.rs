@@ -234,9 +234,14 @@ impl<'a> Gap<'a> {
         }
         for c in gap.chars() {
             match c {
-                '\n' => (newline, breaks) = (true, breaks + 1),
-                '\u{C}' => breaks += 2,
-                '\u{B}' | '\u{85}' | '\u{2028}' | '\u{2029}' => breaks += 1,
+                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                    newline |= c == '\n';
+                    breaks += 1 + u32::from(c == '\u{C}');
+                    if breaks > 1 {
+                        // What the next paragraph begins with opens it anew.
+                        quotes.reset();
+                    }
+                }
                 '.' | '!' | '?' | '。' | '！' | '？' | '…' | '।' => sentence = true,
                 '©' | '®' | '™' | '§' => contact = true,
                 '/' => contact |= before == [':', '/'],
