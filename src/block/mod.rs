@@ -4,28 +4,35 @@
 //! badly. In reading order:
 //! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`strange`] (words a document uses nowhere else), [`passage`]
 //! (the run of repeated text a stretch lies in), [`template`] and [`sites`] (evidence), [`decide`] (boilerplate or not, and why),
-//! [`bank`] (finds the altered copies of a decided block), [`page`] (running heads and feet), [`options`] (every number).
+//! [`judge`] (the verdict with the places it bears on), [`bank`] (finds the altered copies of a decided block), [`page`] (running
+//! heads and feet), [`reading`] (a document without them), [`dense`] (its grams worth counting), [`options`] (every number).
 //!
 //! What feeds what, a document or a group of one key at a time:
 //!
-//! 1. document -> [`page::running_lines`] (set aside), [`layout::marks`], [`winnow::winnow`] over what is left: seeds.
-//! 2. seed -> count; document -> [`chain::regions`] ([`REGION_MARGIN`]); gram -> count: hits, numbered.
-//! 3. document -> [`chain::links`]; link -> [`chain::is_linked`]; components of links are templates.
-//! 4. document -> [`chain::occurrences`] and [`template::copies`], which looks the passages up ([`PASSAGE_GAP`]).
-//! 5. template -> [`template::evidence`], [`sites::Sites::spread`], [`decide::decide`], [`template::sprees`]. Of a template that goes, the copies
-//!    that are whole ([`template::Evidence::is_whole`]) and in no spree are stripped; those in a spree are spared.
-//! 6. accepted templates, most documents first, then longest -> their medoids' letters, where at most
-//!    [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies -> [`bank::Bank`].
+//! 1. document -> [`reading::Reading`] (running lines set aside), [`winnow::seeds`] over what is left.
+//! 2. seed -> count; document -> [`chain::regions`] ([`Options::region_margin`]), [`dense::Dense`]; gram -> count: hits,
+//!    numbered.
+//! 3. document -> [`chain::links`] ([`Options::reach`]); link -> [`chain::is_linked`]; components of links are templates.
+//! 4. document -> [`template::copies_of_hits`], which looks the passages up ([`PASSAGE_GAP`]).
+//! 5. template -> [`judge::Template::of`]: [`template::evidence`], [`sites::Sites::spread`], [`decide::decide`],
+//!    [`template::sprees`]. Of a template
+//!    that goes, the copies that are whole ([`template::Evidence::is_whole`]) and in no spree are stripped; those in a
+//!    spree are spared.
+//! 6. accepted templates, most documents first, then longest ([`judge::worth`]) -> their medoids' letters, where
+//!    at most [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies
+//!    ([`judge::extended`]) -> [`bank::Bank`].
 //! 7. document -> [`bank::Bank::find`]; a match is stripped if it touches no spared copy and overlaps a stripped one or
 //!    [`bank::Match::is_sure`]; a template with too many of the latter kind ([`bank::is_flood`]) adds none.
-//! 8. document -> [`crate::plan::strip::cuts`].
+//! 8. document -> [`crate::plan::edit::pieces`] and [`crate::plan::edit::cuts`].
 //!
 //! Frequent seeds are counted, never dropped and never enumerated in pairs: they are the boilerplate. Everything here
-//! is a pure function over slices; `engine::block` runs it over a corpus.
+//! is a pure function over slices; `engine::block` runs it over a corpus, the Python package over a table that Spark holds.
 
 pub mod bank;
 pub mod chain;
 pub mod decide;
+pub mod dense;
+pub mod judge;
 #[cfg(target_arch = "x86_64")]
 mod kernel;
 pub mod layout;
@@ -33,6 +40,7 @@ pub mod letters;
 pub mod options;
 pub mod page;
 pub mod passage;
+pub mod reading;
 pub mod sites;
 pub mod strange;
 pub mod template;
@@ -46,6 +54,9 @@ pub const REGION_MARGIN: u32 = 24;
 /// Most tokens without a repeated gram inside a passage: one changed word hides four grams, two near ones eight.
 /// At 12, blocks run into the text beside them (paged text: damage .010 against .007).
 pub const PASSAGE_GAP: u32 = 8;
+/// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
+/// On text with planted altered blocks 12 and 24 find the same; a longer reach bridges more foreign words.
+pub const MAX_GAP: u32 = 12;
 /// Up to so many equal copies, the representative may be cut short by errors near its ends; more show the true ends.
 pub const EXTEND_BELOW_EQUAL: u32 = 2;
 /// Fewest letters by which a representative is extended on one side; less is chance.

@@ -1,5 +1,6 @@
 //! Every number of the block way, in one place.
 
+use super::{MAX_GAP, REGION_MARGIN};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +129,43 @@ impl Options {
     #[must_use]
     pub fn counted_tokens(&self) -> usize {
         if self.exact { self.min_tokens as usize } else { self.gram_tokens }
+    }
+
+    /// Tokens on both sides of a repeated seed that are looked at gram by gram.
+    ///
+    /// # Panics
+    /// Never on options that were checked.
+    #[must_use]
+    pub fn region_margin(&self) -> u32 {
+        REGION_MARGIN.max(u32::try_from(self.guarantee_tokens()).expect("checked options are small"))
+    }
+
+    /// Most tokens from one gram of a template to the next one in the text.
+    ///
+    /// # Panics
+    /// Never on options that were checked.
+    #[must_use]
+    pub fn reach(&self) -> u32 {
+        let counted = || u32::try_from(self.counted_tokens()).expect("checked options are small");
+        if self.exact { counted() } else { MAX_GAP }
+    }
+
+    /// Most tokens between two stretches of a template that are one copy.
+    #[must_use]
+    pub fn gap(&self) -> u32 {
+        if self.exact { 0 } else { MAX_GAP }
+    }
+
+    /// Whether the first place of each gram is no repeat: where every repeat goes but the first copy.
+    #[must_use]
+    pub fn spares_first_gram(&self) -> bool {
+        self.exact && self.keep_copies != KeepCopies::None
+    }
+
+    /// Whether the first copy of a template that goes stays. (Where every repeat goes, its grams were spared.)
+    #[must_use]
+    pub fn spares_first_copy(&self) -> bool {
+        self.keep_copies == KeepCopies::First && !self.exact
     }
 
     /// Whether a kind of text is protected.

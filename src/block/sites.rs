@@ -5,6 +5,7 @@
 //! chance of one in ten thousand, which costs a count. 4 bytes a document, 8 a site.
 
 use super::template::Copy;
+use crate::hash;
 use std::collections::BTreeMap;
 
 /// Documents of a site from which on the share of them that carry a block says something.
@@ -17,6 +18,15 @@ pub struct Sites {
     of_doc: Vec<u32>,
     /// The documents of each site, ascending by site.
     documents: Vec<(u32, u32)>,
+    /// Whether there is more than one.
+    are_several: bool,
+}
+
+/// A site as a number other than 0.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "32 bits of a hash")]
+pub fn code(site: &str) -> u32 {
+    (hash::bytes(site.as_bytes(), 0) as u32).max(1)
 }
 
 /// How the documents of a template lie on sites.
@@ -35,7 +45,14 @@ impl Sites {
     pub fn new(of_doc: Vec<u32>) -> Self {
         let mut documents: BTreeMap<u32, u32> = BTreeMap::new();
         of_doc.iter().filter(|&&site| site != 0).for_each(|&site| *documents.entry(site).or_default() += 1);
-        Self { of_doc, documents: documents.into_iter().collect() }
+        Self { of_doc, are_several: documents.len() > 1, documents: documents.into_iter().collect() }
+    }
+
+    /// Of some documents of a corpus: the site of each, 0 where it has none, the documents that each of these sites has in
+    /// the corpus, ascending by site, and whether the corpus has several sites.
+    #[must_use]
+    pub fn of_part(of_doc: Vec<u32>, documents: Vec<(u32, u32)>, are_several: bool) -> Self {
+        Self { of_doc, documents, are_several }
     }
 
     /// How the copies of one template, sorted by document, are spread. `O(n log n)`.
@@ -47,7 +64,7 @@ impl Sites {
         let site = |of_doc: &[Copy]| self.of_doc.get(of_doc[0].doc as usize).copied().unwrap_or(0);
         let mut with: Vec<u32> = copies.chunk_by(|a, b| a.doc == b.doc).map(site).collect();
         with.sort_unstable();
-        let mut spread = Spread { sites: 0, of_site: (self.documents.len() > 1).then_some(0.0) };
+        let mut spread = Spread { sites: 0, of_site: self.are_several.then_some(0.0) };
         for of_site in with.chunk_by(|a, b| a == b) {
             spread.sites += u32::from(of_site[0] != 0);
             let all = self.documents(of_site[0]);
@@ -115,7 +132,12 @@ mod tests {
                 sites: on.iter().filter(|&&site| site != 0).count() as u32,
                 of_site: shares.filter(|_| all.len() > 1).and_then(|shares| shares.into_iter().reduce(f32::max)),
             };
-            prop_assert_eq!(Sites::new(of_doc.clone()).spread(&copies(&docs)), expected);
+            let whole = Sites::new(of_doc.clone());
+            prop_assert_eq!(whole.spread(&copies(&docs)), expected);
+            // Of what is known of these documents alone.
+            let carried: Vec<(u32, u32)> = whole.documents.iter().copied().filter(|s| on.contains(&s.0)).collect();
+            let part = Sites::of_part(of_doc, carried, whole.are_several);
+            prop_assert_eq!(part.spread(&copies(&docs)), expected);
         }
     }
 }

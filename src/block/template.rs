@@ -4,9 +4,10 @@
 //! documents. Here the copies of one template are folded into the [`Evidence`] a decision needs: how often, where,
 //! how set, in what company. `O(copies)`; copies arrive sorted by document and place.
 
-use super::chain::{Hit, Stretch};
+use super::chain::{self, Hit, Stretch};
 use super::layout::Edge;
 use super::passage::passages;
+use super::{Options, PASSAGE_GAP};
 use crate::span::{Span, TokenSpan};
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,48 @@ pub struct Copy {
     pub apart: bool,
 }
 
+impl Copy {
+    /// The small fields in three words, as they are shuffled.
+    #[must_use]
+    pub fn packed(&self) -> [u32; 3] {
+        [
+            u32::from_le_bytes([self.edges[0], self.edges[1], self.quoted, self.code]),
+            u32::from_le_bytes([self.contact, self.numbers, self.cited, self.shared]),
+            u32::from_le_bytes([self.kin, self.apart.into(), self.strange, 0]),
+        ]
+    }
+
+    /// The copy with the small fields that [`Copy::packed`] gave.
+    #[must_use]
+    pub fn with_packed(self, words: [u32; 3]) -> Self {
+        let [shape, shares, company] = words.map(u32::to_le_bytes);
+        let [first, last, quoted, code] = shape;
+        let [contact, numbers, cited, shared] = shares;
+        let [kin, apart, strange, _] = company;
+        let edges = [first, last];
+        Self { edges, quoted, code, contact, numbers, cited, shared, kin, apart: apart != 0, strange, ..self }
+    }
+}
+
 /// Half, in 255ths.
 const HALF: u8 = 128;
+
+/// The copies of one document of `tokens` tokens, from its hits; `template` names a hit's template. Ascending by template
+/// and place.
+///
+/// # Panics
+/// Never on options that were checked.
+pub fn copies_of_hits(
+    options: &Options,
+    (doc, tokens): (u32, u32),
+    hits: &[Hit],
+    template: impl Fn(&Hit) -> u32,
+    emit: impl FnMut(Copy),
+) {
+    let k = u32::try_from(options.counted_tokens()).expect("checked options are small");
+    let stretches = chain::occurrences(hits, k, options.gap(), template);
+    copies(doc, tokens, k, PASSAGE_GAP, hits, &stretches, emit);
+}
 
 /// The copies of one document, from its hits and stretches; `tokens` is its length.
 pub fn copies(
@@ -204,6 +245,12 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
 }
 
 impl Evidence {
+    /// How much text repeats: tokens of all copies.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        u64::from(self.tokens) * u64::from(self.copies)
+    }
+
     /// Whether a stretch is a copy of the block, with at least four tenths of it there; else it is a phrase of the
     /// block that stands elsewhere.
     #[must_use]
@@ -310,6 +357,14 @@ mod tests {
         let e = evidence(&copies);
         assert_eq!(e.tokens, 70);
         assert!(e.is_whole(&copies[0]) && !e.is_whole(&copies[2]));
+    }
+
+    #[test]
+    fn small_fields_come_back() {
+        let copy = Copy { edges: [1, 2], strange: 3, apart: true, kin: 4, cited: 5, ..copy(9, 50, 1, 2, 7) };
+        let bare = Copy { template: copy.template, doc: 9, span: copy.span, passage: copy.passage, ..Copy::default() };
+        let bare = Copy { tokens: copy.tokens, content: copy.content, ..bare };
+        assert_eq!(bare.with_packed(copy.packed()), copy);
     }
 
     #[test]

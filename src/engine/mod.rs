@@ -12,7 +12,6 @@ mod landing;
 mod near;
 pub mod options;
 pub mod progress;
-mod reading;
 mod rewrite;
 mod room;
 mod stages;

@@ -3,23 +3,22 @@
 //! The plan needs no further read: names and places are known. It stands complete, on disk under a temporary name, before the
 //! first record is written.
 
-use super::block::{self, Picture};
+use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
 use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
 use super::table::Table;
-use crate::block::KeepCopies;
 use crate::block::decide::Reason as Why;
 use crate::io::{Chunk, OutDir, OutPart, Parser, pack, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
-    Action as PlanAction, BlockDecision, BlockEvidence, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason,
+    Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason, wording,
 };
 use crate::plan::strip::Cut;
 use crate::record::{Action, RecordView};
-use crate::report::{self, Excerpt, Gallery, Group};
+use crate::report::{self, Excerpt, Gallery, Group, Picture};
 use crate::span::ByteSpan;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -193,11 +192,6 @@ fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: &BTreeMap<u32, u64>, d
     Ok(PlanLine { file, row, id, action, reason, of, similarity: Some(similarity), cluster, spans: Vec::new() })
 }
 
-/// A reason in the words of the outputs.
-fn wording(reason: Why) -> String {
-    serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// The member that stays; every cluster has one.
 fn kept_of(members: &[(u32, Verdict)]) -> u32 {
     members.iter().find(|(_, v)| v.kept).map_or(members[0].0, |m| m.0)
@@ -235,36 +229,10 @@ pub(super) fn block_lines<'a>(
     decided: &'a Decided,
 ) -> impl Iterator<Item = Result<BlockLine>> + 'a {
     let options = &corpus.options.block;
-    let decision = |reason: Why| match (reason.strips(), options.keep_copies) {
-        (false, _) => BlockDecision::Keep,
-        (true, KeepCopies::First) => BlockDecision::KeepFirst,
-        (true, _) if options.exact => BlockDecision::KeepFirst,
-        (true, _) => BlockDecision::Strip,
-    };
     let blocks = decided.block.iter().flat_map(|block| block.blocks.iter().enumerate().map(move |b| (block, b)));
     blocks.map(move |(outcome, (i, block))| {
         let Picture { template, examples } = outcome.shown.get(i)?;
-        let e = &block.evidence;
-        Ok(BlockLine {
-            id: i as u64 + 1,
-            template,
-            tokens: e.tokens.into(),
-            copies: e.copies.into(),
-            documents: e.documents.into(),
-            sites: e.sites.into(),
-            decision: decision(block.reason),
-            why: wording(block.reason),
-            evidence: Some(BlockEvidence {
-                most_in_document: e.within.into(),
-                variants: e.variants.into(),
-                lines: e.lines,
-                paragraphs: e.paragraphs,
-                quoted: e.quoted,
-                code: e.code,
-                of_site: e.of_site,
-            }),
-            examples,
-        })
+        Ok(BlockLine { template, examples, ..BlockLine::of(i as u64 + 1, &block.evidence, block.reason, options) })
     })
 }
 

@@ -57,4 +57,5 @@ pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, rewrite};
 pub use rows::{MemoryRow, Rows};
+pub use site::site;
 pub use spool::Nameless;

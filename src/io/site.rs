@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// The site that a value stands for. `buffer` holds it where the host had to be lower-cased. `O(bytes)`.
-pub(super) fn site<'a>(value: &'a str, buffer: &'a mut String) -> &'a str {
+pub fn site<'a>(value: &'a str, buffer: &'a mut String) -> &'a str {
     let Some(host) = host(value) else { return value };
     let host = &value[host];
     if !host.bytes().any(|b| b.is_ascii_uppercase()) {

@@ -4,6 +4,9 @@
 //! spans are half-open and count UTF-8 bytes of the decoded text, so that a reader in any language can slice them.
 //! Nothing here depends on time, threads or memory.
 
+use crate::block::decide::Reason as Why;
+use crate::block::template::Evidence;
+use crate::block::{KeepCopies, Options};
 use crate::span::ByteSpan;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -110,6 +113,31 @@ pub struct BlockLine {
 pub const SLOT: &str = "⟨…⟩";
 
 impl BlockLine {
+    /// The line of a block without what it looks like.
+    #[must_use]
+    pub fn of(id: u64, e: &Evidence, reason: Why, options: &Options) -> Self {
+        Self {
+            id,
+            template: String::new(),
+            tokens: e.tokens.into(),
+            copies: e.copies.into(),
+            documents: e.documents.into(),
+            sites: e.sites.into(),
+            decision: BlockDecision::of(reason, options),
+            why: wording(reason),
+            evidence: Some(BlockEvidence {
+                most_in_document: e.within.into(),
+                variants: e.variants.into(),
+                lines: e.lines,
+                paragraphs: e.paragraphs,
+                quoted: e.quoted,
+                code: e.code,
+                of_site: e.of_site,
+            }),
+            examples: Vec::new(),
+        }
+    }
+
     /// Tokens of the copies that go.
     #[must_use]
     pub fn removed_tokens(&self) -> u64 {
@@ -163,6 +191,25 @@ pub enum BlockDecision {
     KeepFirst,
     /// Every copy stays.
     Keep,
+}
+
+impl BlockDecision {
+    /// What the verdict on a block means under these options.
+    #[must_use]
+    pub fn of(reason: Why, options: &Options) -> Self {
+        match (reason.strips(), options.keep_copies) {
+            (false, _) => Self::Keep,
+            (true, KeepCopies::First) => Self::KeepFirst,
+            (true, _) if options.exact => Self::KeepFirst,
+            (true, _) => Self::Strip,
+        }
+    }
+}
+
+/// A reason in the words of the outputs.
+#[must_use]
+pub fn wording(reason: Why) -> String {
+    serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// One occurrence of a block.

@@ -17,6 +17,7 @@ pub mod diff;
 mod escape;
 mod gallery;
 mod html;
+mod picture;
 mod rows;
 pub mod schema;
 pub mod slots;
@@ -24,6 +25,7 @@ pub mod slots;
 pub(crate) use escape::commands;
 pub use gallery::{Cluster, Excerpt, Gallery, Group};
 pub use html::html;
+pub use picture::Picture;
 
 /// Most blocks, and most clusters, that the page holds.
 pub const MAX_ROWS: usize = 10_000;

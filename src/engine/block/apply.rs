@@ -1,30 +1,26 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
-use super::judge::Template;
 use super::reviewed::Reviewed;
-use super::shown::{Picture, Shown};
+use super::shown::Shown;
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
 use crate::block::decide::Reason;
-use crate::block::letters::{Letters, agreed, extend};
+use crate::block::judge::{Sight, Template, Wants, extended, worth};
+use crate::block::letters::Letters;
+use crate::block::reading::Reading;
 use crate::block::template::Place;
-use crate::block::{EXTEND_BELOW_EQUAL, KeepCopies, MIN_EXTENSION, Options};
+use crate::block::{KeepCopies, Options};
 use crate::engine::census::Census;
 use crate::engine::corpus::Corpus;
 use crate::engine::near::name_of;
-use crate::engine::reading::Reading;
 use crate::engine::table::{Names, Table};
-use crate::plan::lines::{Example, beginning};
-use crate::plan::strip::{Cut, Piece, cuts, exact_cuts};
+use crate::plan::edit;
+use crate::plan::strip::{Cut, Piece};
 use crate::record::RecordView;
+use crate::report::Picture;
 use crate::shuffle::{Stash, Ticket};
-use crate::span::{ByteSpan, Span, TokenSpan};
-
-/// Tokens beside a copy that are read to find a template's true ends.
-const CONTEXT_TOKENS: u32 = 60;
-/// Of a longer block only the beginning is shown.
-const MAX_SHOWN_BYTES: usize = 4000;
+use crate::span::{Span, TokenSpan};
 
 /// What is known before the documents are cut.
 pub(super) struct Found {
@@ -35,14 +31,12 @@ pub(super) struct Found {
     pub(super) shown: Shown,
 }
 
-/// The letters beside and inside one place of a template, and where its text was put aside.
-struct Sight {
+/// What is to be seen at one place of a template, and where its picture was put aside.
+struct Seen {
     template: u32,
     /// Which of the template's places.
     which: u32,
-    left: Vec<u8>,
-    letters: Vec<u8>,
-    right: Vec<u8>,
+    sight: Sight,
     shown: Ticket,
 }
 
@@ -55,7 +49,7 @@ pub(super) fn read_templates(
     mut reviewed: Option<Reviewed>,
 ) -> Result<(Bank, Shown)> {
     let wanted = wanted(templates);
-    let mut sights: Vec<Vec<Sight>> = templates.iter().map(|_| Vec::new()).collect();
+    let mut sights: Vec<Vec<Seen>> = templates.iter().map(|_| Vec::new()).collect();
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
     let reads_all = reviewed.is_some();
@@ -64,7 +58,7 @@ pub(super) fn read_templates(
             "templates",
             || worker(corpus),
             |w, chunk| {
-                let mut seen: Vec<(Sight, Picture)> = Vec::new();
+                let mut seen: Vec<(Seen, Picture)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
@@ -79,9 +73,9 @@ pub(super) fn read_templates(
                 Ok(seen)
             },
             |seen| {
-                for (mut sight, text) in seen {
-                    sight.shown = shown.put(&text)?;
-                    sights[sight.template as usize].push(sight);
+                for (mut one, picture) in seen {
+                    one.shown = shown.put(&picture)?;
+                    sights[one.template as usize].push(one);
                 }
                 Ok(())
             },
@@ -95,12 +89,12 @@ pub(super) fn read_templates(
             reviewed.verdict(&shown.at(sight.shown)?.template).into_iter().for_each(|reason| template.review(reason));
         }
         if template.reason.strips() && !options.exact {
-            let letters = extended(&sights, template.evidence.equal);
-            let rank = (template.evidence.documents, template.evidence.tokens, t);
-            entries.push((rank, Entry { template: t, letters }));
+            let letters = extended(&sights.into_iter().map(|s| s.sight).collect::<Vec<_>>());
+            let worth = worth(template.evidence.documents, template.evidence.tokens, t);
+            entries.push((worth, Entry { template: t, letters }));
         }
     }
-    // Of two that say the same the bank keeps the first: what a person listed, the one in more documents, then the longer.
+    // Of two that say the same the bank keeps the first: what a person listed, then what is worth more.
     entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
     let listed = reviewed.map_or(Ok(Vec::new()), |reviewed| reviewed.add_unmet(templates, &mut shown))?;
     Ok((Bank::new(listed.into_iter().chain(entries.into_iter().map(|e| e.1)).collect()), shown))
@@ -124,48 +118,15 @@ fn sight(
     letters: &mut Letters,
     (template, reads_all): (&Template, bool),
     at: (u32, u32, TokenSpan),
-) -> (Sight, Picture) {
+) -> (Seen, Picture) {
     let (number, which, span) = at;
     let spans = &reading.body.spans;
-    let mut read = |wanted: bool, from: u32, to: u32| {
-        if !wanted {
-            return Vec::new();
-        }
-        letters.read(text, &spans[from as usize..(to as usize).min(spans.len())]);
-        letters.codes.clone()
-    };
-    let goes = template.reason.strips();
-    let unsure = goes && template.evidence.equal <= EXTEND_BELOW_EQUAL;
+    let wants = template.wants(which);
+    let wants = Wants { own: wants.own || (reads_all && which == 0), ..wants };
+    let sight = Sight::read(text, spans, span, wants, letters);
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
-    let seen = Picture {
-        template: beginning(&text[bytes.range()], MAX_SHOWN_BYTES).to_owned(),
-        examples: vec![Example::new(name.to_owned(), text, bytes)],
-    };
-    let sight = Sight {
-        template: number,
-        which,
-        left: read(unsure, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
-        letters: read((goes || reads_all) && which == 0, span.start, span.end),
-        right: read(unsure, span.end, span.end + CONTEXT_TOKENS),
-        shown: Ticket::default(),
-    };
-    (sight, seen)
-}
-
-/// The letters of the representative copy; where few copies are equal, as far beyond as others agree: a misread word at
-/// the edge ends the common grams, not the block.
-fn extended(sights: &[Sight], equal: u32) -> Vec<u8> {
-    let Some((medoid, partners)) = sights.split_first() else { return Vec::new() };
-    if equal > EXTEND_BELOW_EQUAL {
-        return medoid.letters.clone();
-    }
-    let reach = |along: &dyn Fn(&Sight) -> usize| {
-        let length = agreed(partners.iter().map(along).collect());
-        if length < MIN_EXTENSION { 0 } else { length }
-    };
-    let left = reach(&|p| extend(medoid.left.iter().rev().copied(), p.left.iter().rev().copied()).0);
-    let right = reach(&|p| extend(medoid.right.iter().copied(), p.right.iter().copied()).0);
-    [&medoid.left[medoid.left.len() - left..], &medoid.letters, &medoid.right[..right]].concat()
+    let picture = Picture::of_copy(name.to_owned(), text, bytes);
+    (Seen { template: number, which, sight, shown: Ticket::default() }, picture)
 }
 
 /// What is cut from one document.
@@ -229,10 +190,9 @@ fn outcome(corpus: &Corpus<'_>, mut found: Found, edits: Vec<(u32, Edit)>, censu
 
 /// The copies found by their words, by document; without the first of each where that one is to stay.
 fn known(options: &Options, templates: &[Template]) -> Table<(Place, u32)> {
-    let keeps_first = options.keep_copies == KeepCopies::First && !options.exact;
     let mut rows: Vec<(u32, (Place, u32))> = Vec::new();
     for (t, template) in (0u32..).zip(templates) {
-        let copies = template.copies.iter().skip(usize::from(keeps_first));
+        let copies = template.copies.iter().skip(usize::from(options.spares_first_copy()));
         rows.extend(copies.map(|&c| (c.doc, (c, t))));
     }
     rows.sort_unstable();
@@ -284,11 +244,7 @@ fn matched(
                     letters.read(record.text, &reading.body.spans);
                     found.bank.find(letters, search, matches);
                 }
-                let pieces = pieces(corpus, found, words, matches, record.doc);
-                let noted = if pieces.1.is_empty() { &[][..] } else { matches.as_slice() };
-                seen.extend(
-                    edit(corpus, found, reading, pieces, record).map(|e| Edit { matches: noted.to_vec(), ..e }),
-                );
+                seen.extend(edit(corpus, found, words, (reading, matches), record));
                 Ok(())
             };
             let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
@@ -303,70 +259,30 @@ fn matched(
     Ok(edits)
 }
 
-/// The stretches of the body that go, and the templates among them that only their letters led to.
-fn pieces(
-    corpus: &Corpus<'_>,
-    found: &Found,
-    words: &Words<'_>,
-    matches: &[Match],
-    doc: u32,
-) -> (Vec<Piece>, Vec<u32>) {
-    let mut pieces: Vec<Piece> =
-        words.known.of(doc).iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t }).collect();
-    let by_words = pieces.len();
-    let mut new = Vec::new();
-    let keeps_first = corpus.options.block.keep_copies == KeepCopies::First;
-    let spared = words.spared.of(doc);
-    for m in matches.iter().filter(|m| !words.common[m.template as usize]) {
-        let first = found.templates[m.template as usize].copies.first();
-        let stays = keeps_first && first.is_some_and(|c| c.doc == doc && c.span.overlaps(m.span));
-        let is_known = pieces[..by_words].iter().any(|p| p.tokens.overlaps(m.span));
-        let is_spared = spared.iter().any(|(_, s)| s.overlaps(m.span));
-        if stays || is_spared || !(is_known || m.is_sure()) {
-            continue;
-        }
-        if !is_known || found.templates[m.template as usize].reason == Reason::Listed {
-            new.push(m.template);
-        }
-        pieces.push(Piece { tokens: m.span, block: m.template });
-    }
-    (pieces, new)
-}
-
+/// What goes of one document, by its words and by what its letters say.
 fn edit(
     corpus: &Corpus<'_>,
     found: &Found,
-    reading: &Reading,
-    (pieces, new): (Vec<Piece>, Vec<u32>),
+    words: &Words<'_>,
+    (reading, matches): (&Reading, &[Match]),
     record: &RecordView<'_>,
 ) -> Option<Edit> {
+    let options = &corpus.options.block;
+    let doc = record.doc;
+    let known = words.known.of(doc).iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t });
+    let spared: Vec<TokenSpan> = words.spared.of(doc).iter().map(|&(_, span)| span).collect();
+    let keeps_first = options.keep_copies == KeepCopies::First;
+    let is_listed = |t: u32| found.templates.get(t as usize).is_some_and(|t| t.reason == Reason::Listed);
+    let (pieces, new) = edit::pieces(known, &spared, matches, |t| {
+        let first = found.templates[t as usize].copies.first().filter(|c| keeps_first && c.doc == doc);
+        let is_common = words.common[t as usize];
+        edit::Rule { is_common, is_listed: is_listed(t), stays: first.map(|c| c.span) }
+    });
     let running = u32::try_from(found.templates.len()).expect("there are fewer than 2^32 templates");
-    let body = pieces.iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..*p });
-    let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running });
-    let pieces: Vec<Piece> = body.chain(heads).collect();
-    if pieces.is_empty() {
-        return None;
-    }
-    let block = &corpus.options.block;
-    let cut = if block.exact { exact_cuts } else { cuts };
-    let mut cuts = cut(record.text, reading.spans(), &pieces);
-    if !block.exact && leaves_nothing(reading.spans(), &cuts, block.min_tokens) {
-        let is_listed = |p: &Piece| found.templates.get(p.block as usize).is_some_and(|t| t.reason == Reason::Listed);
-        let listed: Vec<Piece> = pieces.into_iter().filter(is_listed).collect();
-        cuts = cut(record.text, reading.spans(), &listed);
-    }
+    let cuts = edit::cuts(options, (record.text, reading), &pieces, running, is_listed)?;
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
-    Some(Edit { doc: record.doc, name: name_of(corpus, record), text_bytes, cuts, new, matches: Vec::new() })
-}
-
-/// Whether fewer tokens are left than make up a block. A document that is repeated whole is another's duplicate, not
-/// boilerplate: whether it stays is not for this way to say, only for a person.
-fn leaves_nothing(tokens: &[ByteSpan], cuts: &[Cut], min_tokens: u32) -> bool {
-    let within = |cut: &Cut| {
-        let first = tokens.partition_point(|t| t.start < cut.span.start);
-        tokens.partition_point(|t| t.start < cut.span.end) - first
-    };
-    tokens.len() - cuts.iter().map(within).sum::<usize>() < min_tokens as usize && !cuts.is_empty()
+    let matches = if new.is_empty() { Vec::new() } else { matches.to_vec() };
+    Some(Edit { doc, name: name_of(corpus, record), text_bytes, cuts, new, matches })
 }
 
 /// Counts the copies in one document of what repeats nowhere and goes because a list says so.

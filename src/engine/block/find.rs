@@ -3,14 +3,12 @@
 use super::postings::{Gram, Repeat, Repeated, Seed};
 use super::{Worker, worker};
 use crate::block::chain;
-use crate::block::layout::{GramMarks, marks};
-use crate::block::sites::Sites;
-use crate::block::{KeepCopies, Options, REGION_MARGIN, winnow};
+use crate::block::sites::{Sites, code};
+use crate::block::{Options, winnow};
 use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::bits_of;
 use crate::engine::table::Table;
-use crate::hash;
 use crate::record::RecordView;
 use crate::shuffle::Shuffle;
 use crate::span::TokenSpan;
@@ -48,7 +46,7 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                 running[at] = !reading.running.is_empty();
                 if let Some(site) = record.site {
                     sites.resize(rows, 0);
-                    sites[at] = site_code(site);
+                    sites[at] = code(site);
                 }
                 share.count(record, reading.spans().len());
                 push_seeds(options, record.doc, tokens, grams, |seed| scatter.push(seed))
@@ -69,12 +67,6 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
         },
     )?;
     Ok(Seeds { postings, lengths, running, sites: Sites::new(sites), census })
-}
-
-/// A site as a number other than 0.
-#[expect(clippy::cast_possible_truncation, reason = "32 bits of a hash")]
-fn site_code(site: &str) -> u32 {
-    (hash::bytes(site.as_bytes(), 0) as u32).max(1)
 }
 
 fn push_seeds(
@@ -112,7 +104,7 @@ pub(super) fn regions(
         }
         Ok(())
     })?;
-    let margin = REGION_MARGIN.max(u32::try_from(options.guarantee_tokens()).expect("checked options are small"));
+    let margin = options.region_margin();
     let folded = corpus.fold(repeated, |_, mut groups| {
         let mut rows = Vec::new();
         let mut positions = Vec::new();
@@ -147,33 +139,18 @@ pub(super) fn hits(
 ) -> Result<Hits> {
     let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let dense = corpus.shuffle::<Gram>(64)?;
-    let k = options.counted_tokens();
     corpus.pass(
         "grams",
         || worker(corpus),
         |w, chunk| {
             let mut scatter = dense.scatter();
-            let Worker { parser, reading, grams, marks: layout, vocabulary, .. } = w;
+            let Worker { parser, reading, dense: gatherer, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, running[record.doc as usize]);
-                let tokens = &reading.body.hashes;
-                marks(record.text, &reading.body.spans, layout);
-                vocabulary.mark(tokens, layout);
-                for &(doc, region) in regions.of(record.doc) {
-                    let end = (region.end as usize + k - 1).min(tokens.len());
-                    let start = region.start as usize;
-                    winnow::grams(&tokens[start..end], k, grams);
-                    for (position, (&hash, gram)) in
-                        (region.start..).zip(grams.iter().zip(tokens[start..end].windows(k)))
-                    {
-                        let at = position as usize;
-                        if options.exact || !winnow::is_low_complexity(gram, &layout[at..at + k]) {
-                            let marks = GramMarks::of(layout[at], layout[at + k - 1]).0;
-                            scatter.push(Gram { hash, doc, position, marks })?;
-                        }
-                    }
-                }
-                Ok(())
+                let regions = regions.of(record.doc).iter().map(|&(_, region)| region);
+                gatherer.grams(options, (record.text, reading), regions, |hash, position, marks| {
+                    scatter.push(Gram { hash, doc: record.doc, position, marks: marks.0 })
+                })
             };
             corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
         },
@@ -191,8 +168,7 @@ pub(super) fn hits(
             let part = u16::try_from(partition).expect("a shuffle has at most 1024 partitions");
             let gram = u32::try_from(table.len()).map_err(|_| too_many())?;
             table.push(copies);
-            // Where every repeat goes but the first copy, the first place of each gram is no repeat.
-            let mut kept = u32::from(options.exact && options.keep_copies != KeepCopies::None);
+            let mut kept = u32::from(options.spares_first_gram());
             group.for_each(|g| {
                 if kept > 0 {
                     kept -= 1;

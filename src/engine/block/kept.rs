@@ -1,10 +1,11 @@
 //! The block way's outcome as a finished stage.
 
-use super::shown::{Picture, Shown};
+use super::shown::Shown;
 use super::{Block, Outcome};
 use crate::engine::corpus::Corpus;
 use crate::engine::stages::{Kept, Lines, Reader};
 use crate::engine::table::Table;
+use crate::report::Picture;
 use crate::{Result, block::decide::Reason, block::template::Evidence};
 
 impl Kept for Outcome {

@@ -27,28 +27,21 @@ mod shown;
 
 use super::census::Census;
 use super::corpus::Corpus;
-use super::reading::Reading;
 use super::table::{Names, Table};
 use crate::Result;
 use crate::block::bank::{Match, Search};
 use crate::block::decide::Reason;
-use crate::block::layout::Marks;
+use crate::block::dense::Dense;
 use crate::block::letters::Letters;
-use crate::block::strange::Vocabulary;
+use crate::block::reading::Reading;
 use crate::block::template::Evidence;
 use crate::io::Parser;
 use crate::plan::strip::Cut;
 use find::{Seeds, hits, regions, seeds};
-use judge::{Judged, templates};
+use judge::templates;
 use reviewed::Reviewed;
-pub(super) use shown::Picture;
 use shown::Shown;
 
-/// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
-/// On text with planted altered blocks 12 and 24 find the same; a longer reach bridges more foreign words.
-const MAX_GAP: u32 = 12;
-/// Copies that a template's ends are compared with.
-const PARTNERS: usize = 4;
 /// What the block way decided.
 pub(super) struct Outcome {
     /// The cuts of every document that has some.
@@ -78,8 +71,7 @@ struct Worker {
     parser: Parser,
     reading: Reading,
     grams: Vec<u64>,
-    marks: Vec<Marks>,
-    vocabulary: Vocabulary,
+    dense: Dense,
     letters: Letters,
     search: Search,
     matches: Vec<Match>,
@@ -90,8 +82,7 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
         parser: corpus.parser(),
         reading: Reading::new(&corpus.options.block),
         grams: Vec::new(),
-        marks: Vec::new(),
-        vocabulary: Vocabulary::default(),
+        dense: Dense::default(),
         letters: Letters::default(),
         search: Search::default(),
         matches: Vec::new(),
@@ -105,7 +96,7 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let Seeds { postings, lengths, running, sites, census } = seeds(corpus, options)?;
     let regions = regions(corpus, options, postings, &lengths)?;
     let hits = hits(corpus, options, &regions, &running)?;
-    let Judged { mut templates, untold, .. } = templates(corpus, options, hits, (&lengths, &sites))?;
+    let (mut templates, untold) = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
     Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
 }

@@ -58,6 +58,7 @@ posting! {
 
 impl TemplateCopy {
     pub(super) fn pack(c: &Copy) -> Self {
+        let [shape, shares, company] = c.packed();
         Self {
             template: c.template,
             doc: c.doc,
@@ -67,16 +68,13 @@ impl TemplateCopy {
             passage_end: c.passage.end,
             tokens: c.tokens,
             content: c.content,
-            shape: u32::from_le_bytes([c.edges[0], c.edges[1], c.quoted, c.code]),
-            shares: u32::from_le_bytes([c.contact, c.numbers, c.cited, c.shared]),
-            company: u32::from_le_bytes([c.kin, c.apart.into(), c.strange, 0]),
+            shape,
+            shares,
+            company,
         }
     }
 
     pub(super) fn unpack(&self) -> Copy {
-        let [first, last, quoted, code] = self.shape.to_le_bytes();
-        let [contact, numbers, cited, shared] = self.shares.to_le_bytes();
-        let [kin, apart, strange, _] = self.company.to_le_bytes();
         Copy {
             template: self.template,
             doc: self.doc,
@@ -84,16 +82,8 @@ impl TemplateCopy {
             passage: Span::new(self.passage_start, self.passage_end),
             tokens: self.tokens,
             content: self.content,
-            edges: [first, last],
-            quoted,
-            code,
-            contact,
-            numbers,
-            cited,
-            strange,
-            shared,
-            kin,
-            apart: apart != 0,
+            ..Copy::default()
         }
+        .with_packed([self.shape, self.shares, self.company])
     }
 }

@@ -5,14 +5,15 @@
 //! compared, as everywhere where altered copies are found). What shall go and repeats nowhere goes all the same: a
 //! single copy of it is found by its letters.
 
-use super::judge::Template;
-use super::shown::{Picture, Shown};
+use super::shown::Shown;
 use crate::block::bank::{Bank, Entry, Match, Search};
 use crate::block::decide::Reason;
+use crate::block::judge::Template;
 use crate::block::letters::Letters;
 use crate::block::template::Evidence;
 use crate::error::json_complaint;
 use crate::plan::lines::{BlockDecision, SLOT};
+use crate::report::Picture;
 use crate::text::{Tokens, tokenize};
 use crate::{Error, Result};
 use serde::Deserialize;

@@ -1,23 +1,9 @@
 //! What blocks look like to people: the text of some copies, put aside until `blocks.jsonl` is written.
 
 use super::super::corpus::Corpus;
-use crate::plan::lines::Example;
-use crate::report::slots;
+use crate::report::Picture;
 use crate::shuffle::{Stash, Ticket};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// Copies shown of a block.
-const EXAMPLES: usize = 3;
-
-/// What is shown of a block, or of one copy of it.
-#[derive(Default, Serialize, Deserialize)]
-pub(in crate::engine) struct Picture {
-    /// Its text; of a long one, the beginning. Of a block, with slots where its copies differ.
-    pub(in crate::engine) template: String,
-    /// Some places; none of a text that only a reviewed list knows.
-    pub(in crate::engine) examples: Vec<Example>,
-}
 
 /// The pictures of all blocks; what is beyond a share of the budget lies on disk.
 pub(in crate::engine) struct Shown {
@@ -40,13 +26,8 @@ impl Shown {
         let block = if let &[copy] = copies {
             copy
         } else {
-            let mut pictures = copies.iter().map(|&ticket| self.at(ticket)).collect::<Result<Vec<_>>>()?;
-            let template = pictures.split_first().map_or(String::new(), |(representative, others)| {
-                let others: Vec<&str> = others.iter().map(|other| other.template.as_str()).collect();
-                slots::template(&representative.template, &others)
-            });
-            let examples = pictures.iter_mut().flat_map(|p| p.examples.drain(..)).take(EXAMPLES).collect();
-            self.put(&Picture { template, examples })?
+            let pictures = copies.iter().map(|&ticket| self.at(ticket)).collect::<Result<Vec<_>>>()?;
+            self.put(&Picture::of_block(pictures))?
         };
         self.blocks.push(block);
         Ok(())

@@ -1,37 +1,38 @@
-//! A document as the block way reads it: its tokens, without the running heads and feet of a paged text.
+//! Which tokens of a document can repeat? All but the running heads and feet of a paged text, which are set aside.
 
-use crate::block::{Options, page};
+use super::{Options, page};
 use crate::span::{ByteSpan, Span, TokenSpan};
 use crate::text::{Tokens, tokenize};
 
 /// One document, tokenised; buffers are reused from document to document.
-#[derive(Default)]
-pub(super) struct Reading {
+#[derive(Debug, Default)]
+pub struct Reading {
     /// All tokens.
-    pub(super) all: Tokens,
+    pub all: Tokens,
     /// The tokens between the running lines, which is what repeats are looked for in.
-    pub(super) body: Tokens,
+    pub body: Tokens,
     /// For each token of the body its place among all; empty if the two are the same.
     places: Vec<u32>,
     /// The running lines, as spans of all tokens.
-    pub(super) running: Vec<TokenSpan>,
+    pub running: Vec<TokenSpan>,
     /// Whether running lines are looked for at all: a run that takes every repeat knows only tokens.
     has_lines: bool,
 }
 
 impl Reading {
     /// Buffers for reading as the options ask.
-    pub(super) fn new(options: &Options) -> Self {
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
         Self { has_lines: !options.exact, ..Self::default() }
     }
 
     /// Reads a text for the first time. `O(bytes)`.
-    pub(super) fn read(&mut self, text: &str) {
+    pub fn read(&mut self, text: &str) {
         self.read_paged(text, true);
     }
 
     /// Reads a text; `paged` is false where it is known to have no running lines.
-    pub(super) fn read_paged(&mut self, text: &str, paged: bool) {
+    pub fn read_paged(&mut self, text: &str, paged: bool) {
         tokenize(text, &mut self.all);
         let lines = if self.has_lines && paged { page::running_lines(text) } else { Vec::new() };
         self.running.clear();
@@ -55,12 +56,14 @@ impl Reading {
     }
 
     /// Spans of all tokens, whichever buffer holds them.
-    pub(super) fn spans(&self) -> &[ByteSpan] {
+    #[must_use]
+    pub fn spans(&self) -> &[ByteSpan] {
         if self.places.is_empty() && self.running.is_empty() { &self.body.spans } else { &self.all.spans }
     }
 
     /// A span of the body's tokens as a span of all tokens.
-    pub(super) fn among_all(&self, body: TokenSpan) -> TokenSpan {
+    #[must_use]
+    pub fn among_all(&self, body: TokenSpan) -> TokenSpan {
         if self.running.is_empty() || body.is_empty() {
             return body;
         }
