@@ -1,7 +1,8 @@
-"""CPU seconds and peak memory of a table in memory, against the command on the same documents as JSON Lines.
+"""CPU seconds and peak memory of a table in memory and of a Spark job, against the command on the same documents.
 
-    maturin build --release --manifest-path python/Cargo.toml && pip install the wheel, pyarrow
+    maturin build --release --manifest-path python/Cargo.toml && pip install the wheel, pyarrow, pysail, pyspark-client
     python python/bench.py [DOCUMENTS [ROUNDS]]        # 100,000 and 3; writes to a temporary folder
+    python python/bench.py spark [DOCUMENTS]           # 400,000 short ones, on Sail; also compares what was decided
 
 Each round runs all of them in turn, each in a process of its own; the least of the rounds counts, as other work on the
 machine only ever adds. The command is the wheel's: the same code, built the same way.
@@ -23,6 +24,30 @@ table = pyarrow.parquet.read_table(path)
 if mode != "read":
     getattr(descale, mode)(table, temp_dir=scratch)
 """
+
+
+def pages(count, seed=2):
+    """Pages of 600 bytes on average of 2,000 sites: the site's notice under a text, every tenth with a name of its own in it;
+    a fifth of the pages are copies of an earlier one with up to three words changed."""
+    rng = random.Random(seed)
+    words = ["".join(rng.choices("abcdefghijklmnoprstuvwz", k=rng.randint(2, 10))) for _ in range(50_000)]
+    shares = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
+    say = lambda low, high: rng.choices(words, cum_weights=shares, k=rng.randint(low, high))
+    notices = [say(12, 40) for _ in range(2_000)]
+    texts = []
+    for number in range(count):
+        if number % 5 == 4:
+            text = rng.choice(texts).copy()
+            for _ in range(rng.randint(0, 3)):
+                text[rng.randrange(len(text))] = rng.choice(words)
+        else:
+            text = say(30, 110)
+            if len(texts) < 100_000:
+                texts.append(text)
+        notice = rng.choice(notices).copy()
+        if number % 10 == 0:
+            notice[rng.randrange(len(notice))] = f"name{number}"
+        yield {"n": number, "text": f"{' '.join(text)}.\n\n{' '.join(notice)}.\n"}
 
 
 def documents(count, seed=1):
@@ -51,20 +76,23 @@ def cost(*arguments):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def write(folder, count):
+def write(folder, rows):
     import pyarrow
     import pyarrow.parquet
 
-    rows = list(documents(count))
     (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "a.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "a.parquet", row_group_size=20_000)
+
+
+def start(folder, kind, count):
+    """Linux counts this process's peak to those it starts; so what takes memory is done in another."""
+    subprocess.run([sys.executable, __file__, "write", folder, kind, str(count)], check=True)
 
 
 def main(count=100_000, rounds=3):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        # Linux counts this process's peak to those it starts; so what takes memory is done in another.
-        subprocess.run([sys.executable, __file__, "write", folder, str(count)], check=True)
+        start(folder, "documents", count)
         jobs = {"read": ["-c", IN_MEMORY, "read", folder / "a.parquet", folder]}
         for mode in ["dedup", "clean"]:
             out = ["--out", folder / "out", "--overwrite", "--quiet"]
@@ -79,8 +107,67 @@ def main(count=100_000, rounds=3):
         print(f"{mode}: table in memory / command = {ratio:.2f}")
 
 
+def job(mode, path, out):
+    """What a Spark job does, on Sail."""
+    from pysail.spark import SparkConnectServer
+    from pyspark.sql import SparkSession
+
+    import descale.spark
+
+    server = SparkConnectServer(port=0)
+    server.start(background=True)
+    session = SparkSession.builder.remote(f"sc://localhost:{server.listening_address[1]}").getOrCreate()
+    found = getattr(descale.spark, mode)(session.read.parquet(path), id="n", checkpoint=out + "/stages")
+    found.kept.write.parquet(out + "/kept")
+    found.decisions.write.parquet(out + "/decisions")
+    session.stop()
+
+
+def spark(count=400_000):
+    """The same documents by the command and on Sail: CPU seconds of both, and whether they decided the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        start(folder, "pages", count)
+        for mode in ["dedup", "strip", "clean"]:
+            out = ["--out", folder / "out", "--overwrite", "--quiet"]
+            alone = cost("-m", "descale", mode, folder / "a.jsonl", *out)
+            cluster = cost(__file__, "job", mode, folder / "a.parquet", folder / mode)
+            print(f"{mode}: command {alone[0]:.1f} CPU s, Sail {cluster[0]:.1f}, ratio {cluster[0] / alone[0]:.2f}")
+            print(f"{mode}: command {alone[1] / 1e6:.0f} MB, Sail {cluster[1] / 1e6:.0f} MB")
+            subprocess.run([sys.executable, __file__, "compare", folder, mode], check=True)
+
+
+def compare(folder, mode):
+    """Stops at the first line of the plan that a Spark job has otherwise, or text that it has left otherwise."""
+    import pyarrow.parquet
+
+    read = lambda name: pyarrow.parquet.read_table(folder / mode / name).to_pylist()
+    rows = {row["n"]: row for row in read("decisions")}
+    changed = 0
+    for line in map(json.loads, open(folder / "out" / "plan.jsonl")):
+        row = rows[line["row"] - 1]
+        assert (row["action"], row["reason"]) == (line["action"], line["reason"]), (row, line)
+        assert (row.get("spans") or []) == line.get("spans", []), (row, line)
+        if line["action"] == "drop":
+            assert row["of"] == int(line["of"].split(":")[1]) - 1, (row, line)
+            assert row["similarity"] == line["similarity"], (row, line)
+        changed += 1
+    assert changed == sum(row["action"] != "keep" for row in rows.values())
+    kept = sorted((row["n"], row["text"]) for row in read("kept"))
+    alone = map(json.loads, open(folder / "out" / "data" / "a.jsonl"))
+    assert kept == [(row["n"], row["text"]) for row in alone]
+    print(f"{mode}: {changed} rows changed, all alike; {len(kept)} rows stay, all alike")
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["write"]:
-        write(Path(sys.argv[2]), int(sys.argv[3]))
+        write(Path(sys.argv[2]), list({"documents": documents, "pages": pages}[sys.argv[3]](int(sys.argv[4]))))
+    elif sys.argv[1:2] == ["compare"]:
+        compare(Path(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1:2] == ["job"]:
+        sys.path.pop(0)  # Beside this file lies the source of the package, not the wheel's content.
+        job(*sys.argv[2:])
+    elif sys.argv[1:2] == ["spark"]:
+        spark(*map(int, sys.argv[2:]))
     else:
         main(*map(int, sys.argv[1:]))

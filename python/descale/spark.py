@@ -1,14 +1,15 @@
-"""Near-duplicates in corpora beyond one machine, on Spark, Spark Connect or Sail.
+"""Near-duplicates and repeated blocks in corpora beyond one machine, on Spark, Spark Connect or Sail.
 
 The maps and folds are those of one machine, in Rust; Spark's shuffle takes the place of ours, and so does the answer:
 the same rows, numbered in the same order, with the same options give the same decisions. Only what Spark Connect
 offers is used: the DataFrame API and ``mapInArrow``. The package must be installed on every executor.
 
-What is shuffled are keys and numbers (24 bytes a posting), and the shingles of candidates (8 bytes a token), never
-texts. Every fold sorts its partition itself and trusts no order. Stages are written to the checkpoint folder and read
-back, so that a lost executor costs a stage at most and plans stay short.
+What is shuffled are keys and numbers, the shingles of candidates (8 bytes a token), and of each block the letters and
+the pictures of five places, never texts. Every fold sorts its partition itself and trusts no order. Stages are written to the
+checkpoint folder and read back, so that a lost executor costs a stage at most and plans stay short.
 """
 
+import functools
 from typing import NamedTuple
 
 _POSTINGS = "key long, doc long, other long"
@@ -16,6 +17,31 @@ _EDGES = "doc long, other long"
 _COMPONENTS = "doc long, component long"
 _CANDIDATES = "component long, doc long, tokens long, rank double, sequence binary, shingles binary"
 _DECISIONS = "doc long, action string, reason string, of long, similarity double, cluster long"
+
+_SEEDS = "key long, doc long, position long"
+_PLACES = "doc long, position long"
+_PACKED = "doc long, rows binary"
+_GRAMS = "key long, doc long, position long, marks long"
+_HITS = "gram long, doc long, position long, copies long, marks long"
+_LINKS = "gram long, other long, meetings long, copies long"
+_COPIES = (
+    "template long, doc long, site long, start long, end long, passage_start long, passage_end long, tokens long, "
+    "content long, shape long, shares long, company long"
+)
+_SITES = "site long, documents long"
+_JUDGED = "template long, doc long, start long, end long, which long, wants long, mark long, verdict binary"
+_RANKED = "template long, number long, verdict binary"
+_SIGHTS = "number long, which long, left binary, letters binary, right binary, picture string"
+_BLOCKS = (
+    "id long, template string, tokens long, copies long, documents long, sites long, decision string, why string, "
+    "examples array<struct<id: string, start: long, end: long>>, letters binary"
+)
+_EDITS = "doc long, cuts binary, new binary"
+_COUNTS = "number long, count long"
+_SPANS = "doc long, spans array<struct<start: long, end: long, block: long, why: string>>"
+
+# Names of our own beside the columns of a DataFrame that is not ours.
+_DOC, _CUTS = "__descale_doc", "__descale_cuts"
 
 _ROWS_AT_ONCE = 1024
 _ROWS_OUT = 1 << 16
@@ -32,6 +58,32 @@ class Deduplicated(NamedTuple):
     its cluster)."""
 
 
+class Stripped(NamedTuple):
+    """What :func:`strip` gives."""
+
+    kept: object
+    """DataFrame: all rows, with what is left of their texts."""
+    decisions: object
+    """DataFrame: a row for each row that is changed: the id, ``action`` (edit), ``reason`` (blocks), ``spans``: a list of
+    ``start``, ``end`` (half-open, in UTF-8 bytes of the text), ``block`` and ``why``."""
+    blocks: object
+    """DataFrame: a row for each repeated passage: ``id`` (in order of first occurrence), ``template``, ``tokens``,
+    ``copies``, ``documents``, ``sites``, ``decision`` (strip, keep-first or keep), ``why``, ``examples`` (a list of
+    ``id``, ``start``, ``end``)."""
+
+
+class Cleaned(NamedTuple):
+    """What :func:`clean` gives."""
+
+    kept: object
+    """DataFrame: the rows that stay, with what is left of their texts."""
+    decisions: object
+    """DataFrame: a row for each row that has a duplicate or is changed: the id, ``action`` (keep, drop or edit),
+    ``reason``, ``of``, ``similarity``, ``cluster`` as of :class:`Deduplicated`, ``spans`` as of :class:`Stripped`."""
+    blocks: object
+    """DataFrame: as of :class:`Stripped`."""
+
+
 def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_rows=5_000_000, **options):
     """Drops near-duplicate rows of a DataFrame.
 
@@ -44,44 +96,115 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
             changes with the partitions: a retried task would number its rows anew.)
         partitions: of the shuffles; without it, what Spark is configured to. One should hold at most about ten
             million postings of 24 bytes.
-        broadcast_rows: candidates are looked up in the texts by broadcasts of so many (about 100 bytes each).
+        broadcast_rows: what was found of documents is looked up in the texts by broadcasts of so many (about 100 bytes
+            each).
         **options: those of :func:`descale.dedup` that decide on near-duplicates: ``threshold``, ``recall``, ``keep``,
             ``contain``, ``shingle_unit``, ... Others are refused, ``prefer`` too: a DataFrame has no files.
 
     Returns:
         :class:`Deduplicated`: the rows that stay and the decisions, as DataFrames.
     """
-    from descale import UsageError, _descale
+    from descale import _descale
 
+    _refuse(options)
     _descale.Bands(options)  # What is wrong with them is said here, before a task starts.
+    stages = _Stages(df.sparkSession, checkpoint, partitions, broadcast_rows)
+    decisions = _near(stages, _documents(df, text, id, options.get("keep")), options)
+    return Deduplicated(_without(stages, df, id, decisions), decisions.withColumnRenamed("doc", id))
+
+
+def strip(df, *, checkpoint, text="text", id="id", site="url", partitions=None, broadcast_rows=5_000_000, **options):
+    """Strips repeated blocks from the texts of a DataFrame.
+
+    Args:
+        df: a DataFrame. It is read six times, seven where a common phrase was taken for a block: its rows must be the same
+            each time.
+        checkpoint, text, id, partitions, broadcast_rows: as of :func:`dedup`.
+        site: the column that says which site a row is from; of a URL the host counts. It may be missing.
+        **options: those of :func:`descale.strip` that decide on blocks: ``min_tokens``, ``min_copies``,
+            ``min_documents``, ``keep_copies``, ``protect``, ``exact``, ... Others are refused, ``reviewed`` too.
+
+    Returns:
+        :class:`Stripped`: all rows, the decisions and the blocks, as DataFrames.
+    """
+    from pyspark.sql import functions as F
+
+    from descale import _descale
+
+    _refuse(options)
+    _descale.Seeds(options)
+    stages = _Stages(df.sparkSession, checkpoint, partitions, broadcast_rows)
+    found = _blocks(stages, _documents(df, text, id, site=site), options)
+    edited = found.spans.select(
+        F.col("doc").alias(id), F.lit("edit").alias("action"), F.lit("blocks").alias("reason"), "spans"
+    )
+    return Stripped(_edited(stages, df, text, id, found.edits), edited, found.blocks)
+
+
+def clean(df, *, checkpoint, text="text", id="id", site="url", partitions=None, broadcast_rows=5_000_000, **options):
+    """Drops near-duplicate rows of a DataFrame, then strips repeated blocks from the rest.
+
+    As on one machine, blocks are found first and count in no similarity: two pages of one site are not duplicates for what
+    the site puts on all of its pages.
+
+    Args:
+        df: a DataFrame, as of :func:`strip`; it is read three times more.
+        checkpoint, text, id, site, partitions, broadcast_rows: as of :func:`strip`.
+        **options: those of :func:`dedup` and :func:`strip`.
+
+    Returns:
+        :class:`Cleaned`: the rows that stay, the decisions and the blocks, as DataFrames.
+    """
+    from pyspark.sql import functions as F
+
+    from descale import _descale
+
+    _refuse(options)
+    of_near, of_blocks = _descale.ways(options)
+    _descale.Bands(of_near)
+    _descale.Seeds(of_blocks)
+    stages = _Stages(df.sparkSession, checkpoint, partitions, broadcast_rows)
+    documents = _documents(df, text, id, of_near.get("keep"), site)
+    found = _blocks(stages, documents, of_blocks)
+    cut = stages.look_up(documents.drop("site"), found.edits.select("doc", "cuts"), "left")
+    near = _near(stages, cut, of_near)
+    decided = near.join(found.spans, "doc", "full")
+    dropped, edited = decided["action"] == "drop", decided["spans"].isNotNull()
+    decided = decided.select(
+        decided["doc"].alias(id),
+        F.when(dropped, "drop").when(edited, "edit").otherwise("keep").alias("action"),
+        F.when(dropped, decided["reason"]).when(edited, "blocks").alias("reason"),
+        *(decided[name] for name in ["of", "similarity", "cluster"]),
+        F.when(dropped, None).otherwise(decided["spans"]).alias("spans"),
+    )
+    kept = _without(stages, df, id, near)
+    return Cleaned(_edited(stages, kept, text, id, found.edits), decided, found.blocks)
+
+
+def _refuse(options):
+    """Options that the command knows and that would not count here."""
+    from descale import UsageError
+
     if options.get("prefer"):
         raise UsageError("prefer names input files, and a DataFrame has none\n  help: rank the rows, say keep='field:NAME'")
-    stages = _Stages(df.sparkSession, checkpoint, partitions)
-    documents = _documents(df, text, id, options.get("keep"))
-
-    postings = documents.select("doc", "text").mapInArrow(_map("Bands", options), _POSTINGS)
-    edges = stages.keep("edges", stages.by("key", postings).mapInArrow(_fold("Edges"), _EDGES), _EDGES)
-    joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
-    components = stages.keep("components", joined, _COMPONENTS)
-
-    wanted = _looked_up(documents, components, broadcast_rows)
-    candidates = wanted.mapInArrow(_map("Candidates", options), _CANDIDATES)
-    verdicts = stages.by("component", candidates).mapInArrow(_fold("Verdicts", options), _DECISIONS)
-    decisions = stages.keep("decisions", verdicts, _DECISIONS)
-    return Deduplicated(_without(df, id, decisions, broadcast_rows), decisions.withColumnRenamed("doc", id))
+    if options.get("reviewed"):
+        raise UsageError(
+            "reviewed is not read on Spark\n  help: filter the decisions by block, or strip on one machine with the list"
+        )
 
 
 class _Stages:
-    """The shuffles and the checkpoints between them."""
+    """The shuffles, the lookups, and the checkpoints between them."""
 
-    def __init__(self, spark, folder, partitions):
+    def __init__(self, spark, folder, partitions, broadcast_rows):
         self._spark = spark
         self._folder = str(folder).rstrip("/")
         self._partitions = partitions
+        self._limit = broadcast_rows
 
-    def by(self, key, rows):
+    def by(self, keys, rows):
         """The rows, all of one key in the same partition."""
-        return rows.repartition(*([self._partitions] if self._partitions else []), key)
+        return rows.repartition(*([self._partitions] if self._partitions else []), *keys.split())
 
     def keep(self, name, rows, schema):
         """Computes the rows now, and gives them as they were written."""
@@ -89,52 +212,220 @@ class _Stages:
         rows.write.mode("overwrite").parquet(path)
         return self._spark.read.schema(schema).parquet(path)
 
+    def look_up(self, documents, rows, how="inner", key="doc"):
+        """The documents with the row that each has; of a ``left`` lookup, all of them. The texts stay where they are: the
+        rows go to them, in parts small enough to be broadcast."""
+        from pyspark.sql import functions as F
 
-def _documents(df, text, id, keep):
+        parts = max(1, -(-rows.count() // self._limit))
+        if parts == 1:
+            return documents.join(F.broadcast(rows), key, how)
+        part = lambda table, i: table.where(F.pmod(F.xxhash64(key), F.lit(parts)) == i)
+        found = [part(documents, i).join(F.broadcast(part(rows, i)), key, how) for i in range(parts)]
+        return functools.reduce(lambda a, b: a.unionByName(b), found)
+
+
+def _documents(df, text, id, keep=None, site=None):
     """The columns that matter, under the names that the maps know."""
     columns = [df[id].cast("long").alias("doc"), df[text].alias("text")]
     if keep is not None and str(keep).startswith("field:"):
         columns.append(df[str(keep)[len("field:") :]].cast("double").alias("rank"))
+    if site in df.columns:
+        columns.append(df[site].cast("string").alias("site"))
     return df.select(*columns)
 
 
-def _slices(rows, count, limit):
-    """The rows in parts of about ``limit``, small enough to be broadcast."""
+def _near(stages, documents, options):
+    """Decides on near-duplicates."""
+    texts = documents.select("doc", "text", *(["cuts"] if "cuts" in documents.columns else []))
+    postings = texts.mapInArrow(_map("Bands", options), _POSTINGS)
+    edges = stages.keep("edges", stages.by("key", postings).mapInArrow(_fold("Edges"), _EDGES), _EDGES)
+    joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
+    components = stages.keep("components", joined, _COMPONENTS)
+
+    candidates = stages.look_up(documents, components).mapInArrow(_map("Candidates", options), _CANDIDATES)
+    verdicts = stages.by("component", candidates).mapInArrow(_fold("Verdicts", options), _DECISIONS)
+    return stages.keep("decisions", verdicts, _DECISIONS)
+
+
+class _Found(NamedTuple):
+    """What the block way decided: packed cuts by document, the same for people, and the blocks."""
+
+    edits: object
+    spans: object
+    blocks: object
+
+
+def _blocks(stages, documents, options):
+    """Decides on blocks."""
+    hits = _hits(stages, documents, options)
+    judged = _judged(stages, hits, _sites(stages, documents), options)
+    verdicts = judged.where(judged["verdict"].isNotNull()).select("template", "doc", "start", "end", "verdict")
+    ranked = stages.keep("ranked", verdicts.repartition(1).mapInArrow(_fold("Ranked"), _RANKED), _RANKED)
+    blocks = _pictured(stages, documents, judged, ranked, options)
+    going = blocks.where(blocks["decision"] != "keep").select("id", "documents", "tokens", "copies", "why", "letters")
+    bank = _Bank.of(going.toArrow(), blocks.count())
+    edits = _matched(stages, documents, judged, ranked, bank, options)
+    spans = edits.select("doc", "cuts").mapInArrow(_map("Spans", bank), _SPANS)
+    return _Found(edits, stages.keep("spans", spans, _SPANS), blocks.drop("letters"))
+
+
+def _hits(stages, documents, options):
+    """Every gram that repeats, at its places: seeds first, then all grams around those that repeat."""
+    texts = documents.select("doc", "text")
+    seeds = stages.by("key", texts.mapInArrow(_map("Seeds", options), _SEEDS))
+    places = stages.by("doc", seeds.mapInArrow(_fold("Places"), _PLACES))
+    regions = stages.keep("regions", places.mapInArrow(_fold("Regions", options), _PACKED), _PACKED)
+    texts = documents.select("doc", "text", *(["site"] if "site" in documents.columns else []))
+    grams = stages.look_up(texts, regions).mapInArrow(_map("Grams", options), _GRAMS)
+    return stages.keep("hits", stages.by("key", grams).mapInArrow(_fold("Repeats", options), _HITS), _HITS)
+
+
+def _sites(stages, documents):
+    """How many documents each site has; none where the rows have no sites."""
     from pyspark.sql import functions as F
 
-    parts = max(1, -(-count // limit))
-    if parts == 1:
-        return [F.broadcast(rows)]
-    part = F.pmod(F.xxhash64("doc"), F.lit(parts))
-    return [F.broadcast(rows.where(part == i)) for i in range(parts)]
+    if "site" not in documents.columns:
+        return None
+    sites = documents.where(documents["text"].isNotNull() & documents["site"].isNotNull()).select("site")
+    counts = sites.mapInArrow(_fold("Sites"), _SITES).groupBy("site").agg(F.sum("documents").alias("documents"))
+    return stages.keep("sites", counts, _SITES)
 
 
-def _looked_up(documents, components, limit):
-    """The candidates' texts with their components. The texts stay where they are."""
-    found = None
-    for part in _slices(components, components.count(), limit):
-        part = documents.join(part, "doc")
-        found = part if found is None else found.unionByName(part)
-    return found
+def _judged(stages, hits, sites, options):
+    """Grams that belong together are templates; the verdict on each, and the places it bears on."""
+    from pyspark.sql import functions as F
+
+    links = stages.by("doc", hits.select("gram", "doc", "position", "copies")).mapInArrow(_fold("Links", options), _LINKS)
+    edges = stages.by("gram other", links).mapInArrow(_fold("Joined", options), _EDGES)
+    joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
+    templates = stages.keep("templates", joined, _COMPONENTS)
+    templates = templates.select(F.col("doc").alias("gram"), F.col("component").alias("template"))
+    hits = hits.join(templates, "gram", "left")
+    hits = hits.withColumn("template", F.coalesce("template", "gram"))
+    copies = stages.by("doc", hits).mapInArrow(_fold("Copies", options), _COPIES)
+    several = sites is not None and sites.count() > 1
+    if sites is None:
+        copies = copies.withColumn("documents", F.lit(0).cast("long"))
+    else:
+        copies = copies.join(sites, "site", "left").withColumn("documents", F.coalesce("documents", F.lit(0).cast("long")))
+    judged = stages.by("template", copies).mapInArrow(_fold("Judged", options, several), _JUDGED)
+    return stages.keep("judged", judged, _JUDGED)
 
 
-def _without(df, id, decisions, limit):
+def _pictured(stages, documents, judged, ranked, options):
+    """The blocks as people see them, with the letters by which other copies of those that go are found."""
+    places = judged.where(judged["which"].isNotNull()).join(ranked.select("template", "number"), "template")
+    columns = ["number", "which", "start", "end", "wants"]
+    places = stages.keep("places", _packed(stages, places, columns), _PACKED)
+    texts = documents.select("doc", "text")
+    sights = stages.look_up(texts, places).mapInArrow(_map("Sights", options), _SIGHTS)
+    sights = sights.join(ranked.select("number", "verdict"), "number")
+    return stages.keep("blocks", stages.by("number", sights).mapInArrow(_fold("Pictured", options), _BLOCKS), _BLOCKS)
+
+
+def _matched(stages, documents, judged, ranked, bank, options):
+    """The cuts of every document that has some: what its words led to, and what its letters say. Where blocks turn out to
+    be common turns of phrase, the documents they spoilt are read again without them."""
+    marks = judged.where(judged["mark"].isNotNull()).join(ranked.select("template", "number"), "template")
+    marks = stages.keep("marks", _packed(stages, marks, ["start", "end", "number", "mark"]), _PACKED)
+    texts = documents.select("doc", "text")
+    matches = stages.look_up(texts, marks, "left").mapInArrow(_map("Matches", options, bank, []), _EDITS)
+    edits = stages.keep("edits", matches, _EDITS)
+    new = edits.where(edits["new"].isNotNull()).select("doc", "new")
+    counts = new.select("new").mapInArrow(_fold("Counts"), _COUNTS)
+    floods = counts.repartition(1).mapInArrow(_fold("Floods", bank), "number long")
+    common = [row["number"] for row in floods.collect()]
+    if not common:
+        return edits
+    spoilt = stages.keep("spoilt", new.mapInArrow(_map("Spoilt", common), "doc long"), "doc long")
+    again = stages.look_up(texts, spoilt.join(marks, "doc", "left"))
+    again = again.mapInArrow(_map("Matches", options, bank, common), _EDITS)
+    return stages.keep("rematched", edits.join(spoilt, "doc", "left_anti").unionByName(again), _EDITS)
+
+
+def _packed(stages, rows, columns):
+    """These columns of all rows of a document as one value."""
+    return stages.by("doc", rows.select("doc", *columns)).mapInArrow(_fold("Packed", columns), _PACKED)
+
+
+def _without(stages, df, id, decisions):
     """The rows that are not dropped. The texts stay where they are."""
-    dropped = decisions.where(decisions["action"] == "drop").select("doc")
-    for part in _slices(dropped, dropped.count(), limit):
-        df = df.join(part, df[id].cast("long") == part["doc"], "left_anti")
-    return df
+    dropped = decisions.where(decisions["action"] == "drop").select(decisions["doc"].alias(_DOC))
+    return stages.look_up(_numbered(df, id), dropped, "left_anti", key=_DOC).drop(_DOC)
 
 
-def _map(name, options):
-    """A map over batches, by the class of this name."""
+def _edited(stages, df, text, id, edits):
+    """The rows with what is left of their texts, which stay where they are."""
+    cuts = edits.select(edits["doc"].alias(_DOC), edits["cuts"].alias(_CUTS))
+    rows = stages.look_up(_numbered(df, id), cuts, "left", key=_DOC).drop(_DOC)
 
     def run(batches):
         import pyarrow
 
         from descale import _descale
 
-        kernel = getattr(_descale, name)(options)
+        for batch in batches:
+            if batch.num_rows:
+                columns = dict(zip(batch.schema.names, batch.columns))
+                cuts = columns.pop(_CUTS)
+                rows = pyarrow.RecordBatch.from_arrays([columns[text], cuts], ["text", "cuts"])
+                columns[text] = pyarrow.table(_descale.apply_cuts(rows)).column("text").chunk(0)
+                schema = batch.schema.remove(batch.schema.get_field_index(_CUTS))
+                yield pyarrow.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+
+    return rows.mapInArrow(run, df.schema)
+
+
+def _numbered(df, id):
+    """The rows with their numbers under a name of our own."""
+    return df.withColumn(_DOC, df[id].cast("long"))
+
+
+class _Bank(NamedTuple):
+    """The blocks that go, as bytes that travel with a map."""
+
+    rows: bytes
+    blocks: int
+
+    @classmethod
+    def of(cls, rows, blocks):
+        """Of an Arrow table; ``blocks`` counts all that are told of."""
+        import pyarrow
+
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
+        return cls(sink.getvalue().to_pybytes(), blocks)
+
+
+@functools.lru_cache(maxsize=1)
+def _ready(bank):
+    """The same, indexed; once in a process."""
+    import pyarrow
+
+    from descale import _descale
+
+    return _descale.Bank(pyarrow.ipc.open_stream(bank.rows).read_all(), bank.blocks)
+
+
+def _kernel(name, arguments):
+    """What does the work, by its name in the extension module."""
+    from descale import _descale
+
+    ready = [_ready(argument) if isinstance(argument, _Bank) else argument for argument in arguments]
+    return getattr(_descale, name)(*ready)
+
+
+def _map(name, *arguments):
+    """A map over batches, by the class of this name."""
+
+    def run(batches):
+        import pyarrow
+
+        from descale.spark import _kernel
+
+        kernel = _kernel(name, arguments)
         for batch in batches:
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 rows = pyarrow.table(kernel.push(batch.slice(start, _ROWS_AT_ONCE)))
@@ -149,9 +440,9 @@ def _fold(name, *arguments):
     def run(batches):
         import pyarrow
 
-        from descale import _descale
+        from descale.spark import _kernel
 
-        kernel = getattr(_descale, name)(*arguments)
+        kernel = _kernel(name, arguments)
         for batch in batches:
             kernel.push(batch)
         yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)

@@ -3,6 +3,7 @@
 //! A face without logic of its own: it turns Python's values into the library's, lets go of the interpreter's lock,
 //! calls the library, and turns results and errors back. What users see, with its documentation, is `descale/*.py`.
 
+mod blocks;
 mod columns;
 mod errors;
 mod options;
@@ -37,5 +38,27 @@ fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shuffled::Union>()?;
     module.add_class::<shuffled::Candidates>()?;
     module.add_class::<shuffled::Verdicts>()?;
+    module.add_class::<blocks::find::Seeds>()?;
+    module.add_class::<blocks::find::Places>()?;
+    module.add_class::<blocks::find::Regions>()?;
+    module.add_class::<blocks::find::Grams>()?;
+    module.add_class::<blocks::find::Repeats>()?;
+    module.add_class::<blocks::find::Sites>()?;
+    module.add_class::<blocks::judge::Links>()?;
+    module.add_class::<blocks::judge::Joined>()?;
+    module.add_class::<blocks::judge::Copies>()?;
+    module.add_class::<blocks::judge::Judged>()?;
+    module.add_class::<blocks::judge::Ranked>()?;
+    module.add_class::<blocks::judge::Packed>()?;
+    module.add_class::<blocks::apply::Sights>()?;
+    module.add_class::<blocks::apply::Pictured>()?;
+    module.add_class::<blocks::apply::Bank>()?;
+    module.add_class::<blocks::apply::Matches>()?;
+    module.add_class::<blocks::apply::Counts>()?;
+    module.add_class::<blocks::apply::Floods>()?;
+    module.add_class::<blocks::apply::Spoilt>()?;
+    module.add_class::<blocks::apply::Spans>()?;
+    module.add_function(wrap_pyfunction!(blocks::apply::apply_cuts, module)?)?;
+    module.add_function(wrap_pyfunction!(options::ways, module)?)?;
     Ok(())
 }

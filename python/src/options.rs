@@ -37,6 +37,26 @@ pub(crate) fn block(arguments: &Bound<'_, PyDict>) -> PyResult<descale::block::O
     Ok(options(arguments)?.block)
 }
 
+/// ways(arguments): those that bear on near-duplicates, and those that bear on blocks; others are refused.
+#[pyfunction]
+pub(crate) fn ways<'py>(arguments: &Bound<'py, PyDict>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    let near = object(&descale::near::Options::default());
+    let mut known = object(&descale::block::Options::default());
+    let (of_near, of_block) = (PyDict::new(arguments.py()), PyDict::new(arguments.py()));
+    for (name, value) in arguments {
+        let flag = name.extract::<String>()?.replace('_', "-");
+        if near.contains_key(&flag) {
+            of_near.set_item(name, value)?;
+        } else if known.contains_key(&flag) {
+            of_block.set_item(name, value)?;
+        } else {
+            known.extend(near);
+            return Err(unknown(&known, &name.extract::<String>()?));
+        }
+    }
+    Ok((of_near, of_block))
+}
+
 fn check_names(arguments: &Bound<'_, PyDict>, known: &impl Serialize) -> PyResult<()> {
     let known = object(known);
     for name in arguments.keys() {

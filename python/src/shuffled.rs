@@ -6,12 +6,14 @@
 //!
 //! | step | takes rows of | by | gives rows of |
 //! |---|---|---|---|
-//! | [`Bands`] | doc, text | - | key, doc, other |
+//! | [`Bands`] | doc, text, cuts | - | key, doc, other |
 //! | [`Edges`] | key, doc, other | key | doc, other |
 //! | [`Union`] | doc, other | - | doc, component |
-//! | [`Candidates`] | doc, component, text, rank | - | component, doc, tokens, rank, sequence, shingles |
+//! | [`Candidates`] | doc, component, text, cuts, rank | - | component, doc, tokens, rank, sequence, shingles |
 //! | [`Verdicts`] | component, ... | component | doc, action, reason, of, similarity, cluster |
 
+use crate::blocks::apply::cuts_of;
+use crate::blocks::{binary, bytes};
 use crate::columns::{Table, Texts};
 use crate::errors::{exception, input};
 use crate::options;
@@ -20,11 +22,12 @@ use crate::watch::detached;
 use arrow_array::builder::{BinaryBuilder, FixedSizeBinaryBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, LargeBinaryArray, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use descale::hash;
 use descale::near::{self, Components, Decider, Member, Near, Rank, Reason, Verdict, lsh};
+use descale::span::ByteSpan;
 use descale::text::{Tokens, tokenize_words};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -39,12 +42,12 @@ fn ready(arguments: &Bound<'_, PyDict>) -> PyResult<Near> {
     Near::new(&options::near(arguments)?).map_err(|error| exception(&error))
 }
 
-fn column<'b>(batch: &'b RecordBatch, name: &str) -> PyResult<&'b ArrayRef> {
+pub(crate) fn column<'b>(batch: &'b RecordBatch, name: &str) -> PyResult<&'b ArrayRef> {
     batch.column_by_name(name).ok_or_else(|| input(format!("the rows have no column {name:?}")))
 }
 
 /// A column of whole numbers without nulls.
-fn whole(batch: &RecordBatch, name: &str) -> PyResult<Int64Array> {
+pub(crate) fn whole(batch: &RecordBatch, name: &str) -> PyResult<Int64Array> {
     let numbers = cast(column(batch, name)?, &DataType::Int64).map_err(|e| input(e.to_string()))?;
     if numbers.null_count() > 0 {
         return Err(input(format!("the column {name:?} has nulls\n  help: give every row its own number")));
@@ -52,12 +55,32 @@ fn whole(batch: &RecordBatch, name: &str) -> PyResult<Int64Array> {
     Ok(numbers.as_primitive::<Int64Type>().clone())
 }
 
-fn batches(rows: AnyArray) -> PyResult<Vec<RecordBatch>> {
+pub(crate) fn batches(rows: AnyArray) -> PyResult<Vec<RecordBatch>> {
     Ok(Table::new(rows, "text")?.batches)
 }
 
-fn numbers(values: impl IntoIterator<Item = i64>) -> ArrayRef {
-    Arc::new(values.into_iter().map(Some).collect::<Int64Array>())
+pub(crate) fn numbers(values: impl IntoIterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
+}
+
+/// Tables of the same columns as one.
+pub(crate) fn joined(tables: Vec<Table>) -> PyResult<PyTable> {
+    let schema = tables.first().map_or_else(|| Arc::new(arrow_schema::Schema::empty()), |t| Arc::clone(&t.schema));
+    Ok(PyTable(Table { schema, batches: tables.into_iter().flat_map(|t| t.batches).collect() }))
+}
+
+/// What the block way takes out of documents: it counts in no similarity.
+struct Hidden(Option<LargeBinaryArray>);
+
+impl Hidden {
+    fn of(batch: &RecordBatch) -> PyResult<Self> {
+        batch.column_by_name("cuts").map(|_| binary(batch, "cuts")).transpose().map(Self)
+    }
+
+    fn spans(&self, row: usize) -> descale::Result<impl Iterator<Item = ByteSpan> + use<>> {
+        let cuts = self.0.as_ref().map_or(Ok(Vec::new()), |column| cuts_of(bytes(column, row)))?;
+        Ok(cuts.into_iter().map(|cut| cut.span))
+    }
 }
 
 /// Documents with their texts become postings (`other` is `doc`), and edges to a document met before under the same
@@ -75,18 +98,19 @@ impl Bands {
         Ok(Self { near: ready(arguments)?, first: HashMap::new() })
     }
 
-    /// The postings and edges of a batch of doc and text.
+    /// The postings and edges of a batch of doc, text and, where blocks were found, cuts.
     fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<PyTable> {
         let mut out: [Vec<i64>; 3] = Default::default();
         for batch in batches(rows)? {
             let (docs, texts) = (whole(&batch, "doc")?, Texts::new("text", column(&batch, "text")?)?);
+            let hidden = Hidden::of(&batch)?;
             detached(py, || {
                 let (mut tokens, mut units) = (Tokens::default(), Vec::new());
                 let (mut scratch, mut keys) = (Vec::new(), Vec::new());
-                for (&doc, text) in docs.values().iter().zip(texts.iter()) {
+                for (row, (&doc, text)) in docs.values().iter().zip(texts.iter()).enumerate() {
                     let Some(text) = text else { continue };
                     tokenize_words(text, &mut tokens);
-                    let units = self.near.units(text, &tokens, None, &mut units);
+                    let units = self.near.units(text, &tokens, hidden.spans(row)?, &mut units);
                     self.near.keys(units, &mut scratch, &mut keys);
                     self.send(doc, &keys, &mut out);
                 }
@@ -144,13 +168,13 @@ const EDGES_HELD: usize = 1 << 22;
 
 /// Edges, contracted now and then to one a document.
 #[derive(Default)]
-struct Forest {
+pub(crate) struct Forest {
     edges: Vec<(i64, i64)>,
     limit: usize,
 }
 
 impl Forest {
-    fn push(&mut self, a: i64, b: i64) -> descale::Result<()> {
+    pub(crate) fn push(&mut self, a: i64, b: i64) -> descale::Result<()> {
         self.edges.push((a, b));
         if self.edges.len() >= self.limit.max(EDGES_HELD) {
             self.contract()?;
@@ -165,6 +189,12 @@ impl Forest {
         let rooted = docs.iter().zip(roots).map(|(&doc, root)| (doc, docs[root as usize]));
         self.edges = rooted.filter(|(doc, root)| doc != root).collect();
         Ok(())
+    }
+
+    /// An edge from every document that is not the smallest of its component.
+    pub(crate) fn finish(&mut self) -> descale::Result<Vec<(i64, i64)>> {
+        self.contract()?;
+        Ok(std::mem::take(&mut self.edges))
     }
 }
 
@@ -211,8 +241,7 @@ impl Edges {
                     group[1..].iter().try_for_each(|&(_, doc)| self.forest.push(first, doc))?;
                 }
             }
-            self.forest.contract()?;
-            Ok(std::mem::take(&mut self.forest.edges))
+            self.forest.finish()
         })?;
         self.postings.clear();
         table(vec![("doc", numbers(edges.iter().map(|e| e.0))), ("other", numbers(edges.iter().map(|e| e.1)))])
@@ -270,13 +299,15 @@ impl Candidates {
         Ok(Self { near: ready(arguments)?, sent: HashSet::new() })
     }
 
-    /// Of a batch of doc, component, text and, where the keep rule asks for it, rank: the members of components.
+    /// Of a batch of doc, component, text, cuts as above and, where the keep rule asks for it, rank: the members of
+    /// components.
     /// Of equal texts, one a partition takes its shingles along.
     fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<PyTable> {
         let mut out = Vec::new();
         for batch in batches(rows)? {
             let (docs, homes) = (whole(&batch, "doc")?, whole(&batch, "component")?);
             let texts = Texts::new("text", column(&batch, "text")?)?;
+            let hidden = Hidden::of(&batch)?;
             let rank = batch.column_by_name("rank").map(|rank| cast(rank, &DataType::Float64)).transpose();
             let rank = rank.map_err(|e| input(e.to_string()))?;
             let rank = rank.unwrap_or_else(|| Arc::new(Float64Array::new_null(batch.num_rows())));
@@ -285,10 +316,10 @@ impl Candidates {
             detached(py, || {
                 let (mut tokens, mut units) = (Tokens::default(), Vec::new());
                 let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
-                for (&home, text) in homes.values().iter().zip(texts.iter()) {
+                for (row, (&home, text)) in homes.values().iter().zip(texts.iter()).enumerate() {
                     let text = text.unwrap_or_default();
                     tokenize_words(text, &mut tokens);
-                    let units = self.near.units(text, &tokens, None, &mut units);
+                    let units = self.near.units(text, &tokens, hidden.spans(row)?, &mut units);
                     let sequence = hash::token_sequence(units);
                     counts.push(i64::try_from(units.len()).expect("fewer tokens than bytes"));
                     sequences.append_value(sequence.to_le_bytes()).expect("sixteen bytes");
@@ -319,8 +350,7 @@ impl Candidates {
                 ("shingles", Arc::new(shingles.finish())),
             ])?);
         }
-        let schema = out.first().map_or_else(|| Arc::new(arrow_schema::Schema::empty()), |t| Arc::clone(&t.schema));
-        Ok(PyTable(Table { schema, batches: out.into_iter().flat_map(|t| t.batches).collect() }))
+        joined(out)
     }
 }
 
@@ -352,11 +382,7 @@ impl Verdicts {
     fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<()> {
         for batch in batches(rows)? {
             let [homes, docs, tokens] = [whole(&batch, "component")?, whole(&batch, "doc")?, whole(&batch, "tokens")?];
-            let binary = |name| {
-                let column = cast(column(&batch, name)?, &DataType::LargeBinary).map_err(|e| input(e.to_string()))?;
-                Ok::<_, PyErr>(column.as_binary::<i64>().clone())
-            };
-            let (sequences, shingles) = (binary("sequence")?, binary("shingles")?);
+            let (sequences, shingles) = (binary(&batch, "sequence")?, binary(&batch, "shingles")?);
             let ranks = column(&batch, "rank")?.as_primitive::<Float64Type>().clone();
             detached(py, || {
                 for i in 0..batch.num_rows() {

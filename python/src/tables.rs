@@ -102,7 +102,8 @@ pub(crate) fn lists(lengths: &[Option<usize>], elements: ArrayRef) -> ArrayRef {
     Arc::new(ListArray::new(field, offsets, elements, Some(nulls)))
 }
 
-fn records(columns: Vec<(&str, ArrayRef)>) -> ArrayRef {
+/// A column of records, from their fields.
+pub(crate) fn records(columns: Vec<(&str, ArrayRef)>) -> ArrayRef {
     let field =
         |(name, column): (&str, ArrayRef)| (Arc::new(Field::new(name, column.data_type().clone(), false)), column);
     let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().map(field).unzip();
@@ -132,7 +133,8 @@ pub(crate) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+/// A column of texts.
+pub(crate) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(values.map(Some).collect::<StringArray>())
 }
 

@@ -32,6 +32,31 @@ def made_up(rows, seed=7):
     return [{"id": f"r{i}", "text": text, "n": i} for i, text in enumerate(texts)]
 
 
+def made_up_blocks(rows, seed=5):
+    """Pages of three sites, each with a notice of its own that differs a little from page to page; every tenth page is a copy
+    of an earlier one, and some texts say a common phrase."""
+    rng = random.Random(seed)
+    words = [f"w{i}" for i in range(3000)]
+    say = lambda low, high: " ".join(rng.choices(words, k=rng.randint(low, high)))
+    phrase = "as was said before in this very place by everybody who was there"
+    notices = [" ".join(rng.choices(words, k=40)) for _ in range(3)]
+    pages = []
+    for n in range(rows):
+        if n % 10 == 9:
+            pages.append(dict(rng.choice(pages)))
+            continue
+        site = rng.randrange(3)
+        notice = notices[site].split()
+        if rng.random() < 0.5:
+            notice[rng.randrange(len(notice))] = f"name{n}"
+        if rng.random() < 0.2:
+            notice = [word[:-1] + "o" if rng.random() < 0.25 else word for word in notice]
+        middle = f"{say(20, 60)} {phrase} {say(20, 60)}" if rng.random() < 0.2 else say(60, 120)
+        text = f"{say(50, 90)}.\n\n{middle}.\n\n{' '.join(notice).capitalize()}.\n"
+        pages.append({"text": text, "url": f"https://WWW{site}.example.org/{n}"})
+    return [{"id": f"p{n}", **page, "n": n} for n, page in enumerate(pages)]
+
+
 def fixture(name):
     with gzip.open(FIXTURES / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [{**json.loads(line), "n": n} for n, line in enumerate(lines)]
@@ -56,4 +81,5 @@ def corpora():
     """The corpora by name: lists of id, text and n, the row number."""
     both = fixture("planted") + fixture("laws")
     both = [{**row, "n": n} for n, row in enumerate(both)]
-    return {"planted": fixture("planted"), "laws": fixture("laws"), "both": both, "made_up": made_up(1500)}
+    made = {"made_up": made_up(1500), "blocks": made_up_blocks(600)}
+    return {"planted": fixture("planted"), "laws": fixture("laws"), "both": both, **made}

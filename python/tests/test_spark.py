@@ -2,12 +2,13 @@
 or connect (a server of Spark Connect)."""
 
 import os
+import random
 import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import made_up
+from conftest import made_up, made_up_blocks
 
 import descale
 
@@ -15,6 +16,7 @@ pytest.importorskip("pyspark")
 import descale.spark  # noqa: E402
 
 ENGINE = os.environ.get("DESCALE_SPARK", "sail")
+on_one_engine = pytest.mark.skipif(ENGINE != "sail", reason="the other engines take minutes, and have little part in it")
 
 
 def classic(master):
@@ -92,6 +94,98 @@ def check(spark, rows, tmp_path, partitions=None, broadcast_rows=5_000_000, **op
     assert kept == [row["n"] for row in rows if row["n"] not in dropped]
 
 
+def spans(row):
+    """A plan line's cuts; a row that is dropped has none."""
+    return [(s["start"], s["end"], s["block"], s["why"]) for s in row["spans"] or []]
+
+
+def told_cuts(decisions):
+    """The plan's lines of rows that are edited, by row."""
+    rows = sorted(decisions.where("action = 'edit'").collect(), key=lambda row: row["n"])
+    return [(row["n"] + 1, row["reason"], spans(row)) for row in rows]
+
+
+def told_blocks(blocks):
+    """The lines of all blocks, without their numbers' types."""
+    rows = sorted((row.asDict(recursive=True) for row in blocks.collect()), key=lambda row: row["id"])
+    return [{**row, "examples": [(int(e["id"]) + 1, e["start"], e["end"]) for e in row["examples"]]} for row in rows]
+
+
+def expected_blocks(result):
+    place = lambda example: (int(example["id"].split(":")[1]), example["start"], example["end"])
+    return [{**row, "examples": list(map(place, row["examples"]))} for row in result.blocks().to_pylist()]
+
+
+def check_blocks(spark, rows, tmp_path, mode="strip", partitions=None, broadcast_rows=5_000_000, **options):
+    """Runs a job that strips, and the same on one machine: all lines of plan and blocks are equal, and all texts."""
+    table = pa.Table.from_pylist(rows).drop_columns(["id"])
+    one = getattr(descale, mode)(table, **options)
+    plan = one.plan().to_pylist()
+    found = getattr(descale.spark, mode)(
+        frame(spark, rows, tmp_path),
+        checkpoint=tmp_path / "stages",
+        id="n",
+        partitions=partitions,
+        broadcast_rows=broadcast_rows,
+        **options,
+    )
+    assert told_blocks(found.blocks) == expected_blocks(one)
+    assert told_cuts(found.decisions) == [(p["row"], p["reason"], spans(p)) for p in plan if p["action"] == "edit"]
+    if mode == "clean":
+        of = lambda line: int(line["of"].split(":")[1])
+        dropped = [line for line in plan if line["action"] == "drop"]
+        want = [(p["row"], p["reason"], of(p), p["similarity"], p["cluster"]) for p in dropped]
+        assert told(found.decisions.where("cluster is not null")) == want
+    kept = found.kept
+    assert kept.columns == frame_columns(rows)
+    want = {row["n"]: row["text"] for row in one.table.to_pylist()}
+    assert {row["n"]: row["text"] for row in kept.select("n", "text").collect()} == want
+    return plan, found
+
+
+def frame_columns(rows):
+    return list(rows[0])
+
+
+everywhere = [("both", "strip"), ("blocks", "clean")]
+once = [("both", "clean"), ("made_up", "strip"), ("made_up", "clean"), ("blocks", "strip")]
+
+
+@pytest.mark.parametrize("name,mode", everywhere + [pytest.param(*pair, marks=on_one_engine) for pair in once])
+def test_blocks_and_cuts_are_those_of_one_machine(spark, corpora, tmp_path, name, mode):
+    plan, _ = check_blocks(spark, corpora[name], tmp_path, mode)
+    assert any(line["action"] == "edit" for line in plan) == (name != "made_up")
+    if mode == "clean":
+        assert any(line["action"] == "drop" for line in plan)
+
+
+@on_one_engine
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exact": True, "min_tokens": 20},
+        {"exact": True, "min_tokens": 9, "keep_copies": "none"},
+        {"keep_copies": "first", "protect": []},
+        {"gram_tokens": 4, "window": 6, "min_tokens": 12, "min_copies": 3, "min_documents": 2},
+    ],
+)
+def test_every_option_on_blocks_counts(spark, corpora, tmp_path, options):
+    plan, _ = check_blocks(spark, corpora["both"], tmp_path, **options)
+    assert plan
+
+
+@pytest.mark.parametrize("partitions", [1, pytest.param(200, marks=on_one_engine)])
+def test_partitions_do_not_count_in_blocks(spark, corpora, tmp_path, partitions):
+    check_blocks(spark, corpora["blocks"], tmp_path, "clean", partitions, broadcast_rows=300)
+
+
+@pytest.mark.parametrize("name", ["prefer", "reviewed", "memory", "min_copy"])
+@pytest.mark.parametrize("mode", ["strip", "clean"])
+def test_what_would_not_count_in_blocks_is_refused(tmp_path, mode, name):
+    with pytest.raises(descale.UsageError, match=name):
+        getattr(descale.spark, mode)(None, checkpoint=tmp_path, **{name: ["a/"]})
+
+
 @pytest.mark.parametrize("name", ["both", "made_up"])
 def test_the_decisions_are_those_of_one_machine(spark, corpora, tmp_path, name):
     check(spark, corpora[name], tmp_path)
@@ -131,6 +225,66 @@ def test_half_of_all_rows_in_one_key(spark, tmp_path, contain):
     check(spark, rows, tmp_path, contain=contain)
 
 
+def test_half_of_all_rows_with_one_block(spark, tmp_path):
+    rows = made_up(400, seed=3)
+    notice = "this notice stands under half of all the texts that there are and says nothing whatever of them"
+    rows = [{**row, "text": f"{row['text']}.\n\n{notice}.\n"} if row["n"] % 2 else row for row in rows]
+    plan, _ = check_blocks(spark, rows, tmp_path)
+    assert len(plan) == 200
+
+
+def test_a_common_phrase_is_no_block(spark, tmp_path):
+    """Six pages carry a notice word for word, forty say it with the end of every fourth word misread: so many places that
+    only letters lead to take them for a turn of phrase, and the pages are read again without it."""
+    rng = random.Random(4)
+    words = ["".join(rng.choices("abcdefghijklmnoprstuvwz", k=rng.randint(2, 9))) for _ in range(3000)]
+    say = lambda count: " ".join(rng.choices(words, k=count))
+    notice = say(40).split()
+    smear = lambda word: word[:-1] + "".join(rng.choices("0123456789", k=3))
+    misread = lambda: [word if i % 4 else smear(word) for i, word in enumerate(notice)]
+    tails = [notice] * 6 + [misread() for _ in range(40)]
+    rows = [{"id": f"r{n}", "text": f"{say(90)}.\n\n{' '.join(t)}.\n", "n": n} for n, t in enumerate(tails)]
+    plan, _ = check_blocks(spark, rows, tmp_path)
+    assert len(plan) == 6 and (tmp_path / "stages" / "rematched").exists()
+
+
+def test_rows_may_have_any_number(spark, corpora, tmp_path):
+    rows = corpora["blocks"][:300]
+    df = frame(spark, rows, tmp_path)
+    df = df.withColumn("number", df["n"] * (1 << 34) - (1 << 40)).withColumn("doc", df["n"] % 7).drop("n")
+    found = descale.spark.clean(df, checkpoint=tmp_path / "stages", id="number")
+    assert found.kept.columns == df.columns
+    table = pa.Table.from_pylist(rows).drop_columns(["id"])
+    want = {(line["row"] - 1, line["action"], *spans(line)) for line in descale.clean(table).plan().to_pylist()}
+    rows = [row for row in found.decisions.collect() if row["action"] != "keep"]
+    assert want == {((row["number"] + (1 << 40)) >> 34, row["action"], *spans(row)) for row in rows}
+
+
+def test_rows_that_change_are_noticed():
+    """Places that an earlier read found do not lie in the text: no panic, but the row and the cure."""
+    packed = lambda *numbers: b"".join(n.to_bytes(4, "little") for n in numbers)
+    rows = lambda *numbers: pa.record_batch({"doc": [7], "text": ["one two"], "rows": [packed(*numbers)]})
+    columns = {"id": [1], "documents": [2], "tokens": [9], "copies": [2], "why": ["few-documents"], "letters": [b"letters"]}
+    bank = descale.spark._ready(descale.spark._Bank.of(pa.table(columns), 1))
+    kernels = descale._descale
+    for kernel, numbers in [
+        (kernels.Grams({}), (5, 9)),
+        (kernels.Sights({}), (0, 0, 1, 9, 3)),
+        (kernels.Matches({}, bank, []), (1, 9, 0, 0)),
+    ]:
+        with pytest.raises(descale.InputError, match="document 7 is not the one it was"):
+            kernel.push(rows(*numbers))
+
+
+def test_blocks_where_there_are_none(spark, tmp_path):
+    rows = [{"id": f"r{n}", "text": text, "n": n} for n, text in enumerate(["", None, "one two three", "four"])]
+    df = frame(spark, rows, tmp_path)
+    for some, left in [(df, rows), (df.where("n < 0"), [])]:
+        found = descale.spark.clean(some, checkpoint=tmp_path / "none", id="n")
+        assert found.blocks.count() == found.decisions.count() == 0
+        assert {row["n"]: row["text"] for row in found.kept.collect()} == {row["n"]: row["text"] for row in left}
+
+
 def test_partitions_may_be_empty(spark, corpora, tmp_path):
     rows = corpora["made_up"][:300]
     df = frame(spark, rows, tmp_path)
@@ -144,15 +298,19 @@ def test_partitions_may_be_empty(spark, corpora, tmp_path):
 
 
 @pytest.mark.skipif(ENGINE != "cluster", reason="elsewhere there is no executor that could die alone")
-def test_lost_executors_change_nothing(spark, corpora, tmp_path, monkeypatch):
-    deadly = {"Edges", "Candidates", "Verdicts"}
+@pytest.mark.parametrize("job", ["dedup", "strip"])
+def test_lost_executors_change_nothing(spark, corpora, tmp_path, monkeypatch, job):
+    deadly = {"dedup": {"Edges", "Candidates", "Verdicts"}, "strip": {"Grams", "Repeats", "Judged", "Matches"}}[job]
     graves = tmp_path / "graves"
     graves.mkdir()
     for kind in ["_map", "_fold"]:
         make = getattr(descale.spark, kind)
         kill = lambda name, *a, make=make: mortal(make(name, *a), str(graves / name)) if name in deadly else make(name, *a)
         monkeypatch.setattr(descale.spark, kind, kill)
-    check(spark, corpora["made_up"], tmp_path)
+    if job == "dedup":
+        check(spark, corpora["made_up"], tmp_path)
+    else:
+        check_blocks(spark, corpora["blocks"], tmp_path)
     assert {grave.name for grave in graves.iterdir()} == deadly
 
 
@@ -188,10 +346,13 @@ def test_rows_without_text_stay(spark, tmp_path):
 def test_the_job_of_the_readme(spark, tmp_path, monkeypatch, capsys):
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     job = readme.split("```python\n# job.py")[1].split("```")[0]
-    rows = made_up(200)
+    rows = made_up_blocks(200)
     frame(spark, rows, tmp_path)
-    target = str(tmp_path / "unique.parquet")
+    target = str(tmp_path / "clean.parquet")
     monkeypatch.setattr(sys, "argv", ["job.py", str(tmp_path / "input"), target])
     exec(compile("# job.py" + job, "job.py", "exec"), {})
-    assert spark.read.parquet(target).count() == len(rows) - len(expected(rows))
-    assert "exact" in capsys.readouterr().out
+    alone = descale.clean(pa.Table.from_pylist(rows)).table.to_pylist()
+    texts = {row["n"]: row["text"] for row in spark.read.parquet(target).collect()}
+    assert texts == {row["n"]: row["text"] for row in alone}
+    shown = capsys.readouterr().out
+    assert "exact" in shown and "strip" in shown
