@@ -3,9 +3,10 @@
 //! Text taken from paged files carries a line per page that is the same but for a number. No gram of such a line need
 //! repeat, and it cuts passages in two that would. A lane of its own finds them inside one document: lines that are
 //! equal once digits are one class, three copies or more, a number that rises by one or two from copy to copy, and
-//! either a form feed beside them or a regular distance and blank lines around. Lines without a rising number that
-//! stand beside those (the other edge of the page) go with them. Numbered lists are the trap: their items are neither
-//! regular nor at a page break. Digit classes hurt everywhere else, so nothing else uses them.
+//! either a form feed beside them or a regular distance, blank lines around, and half as many as there are pages. Lines
+//! without a rising number that stand beside those (the other edge of the page) go with them. Numbered lists are the
+//! trap: their items are neither regular nor at a page break. Digit classes hurt everywhere else, so nothing else uses
+//! them.
 //!
 //! `O(lines log lines)`; looks at lines of at most 160 bytes.
 
@@ -38,7 +39,8 @@ pub fn running_lines(text: &str) -> Vec<ByteSpan> {
     order.sort_unstable_by_key(|&i| (lines[i as usize].key, i));
     let groups = || order.chunk_by(|&a, &b| lines[a as usize].key == lines[b as usize].key);
     let mut running = vec![false; lines.len()];
-    for group in groups().filter(|g| is_numbered(&lines, g)) {
+    let breaks = lines.iter().filter(|line| line.page_break).count();
+    for group in groups().filter(|g| is_numbered(&lines, g, breaks)) {
         group.iter().for_each(|&i| running[i as usize] = true);
     }
     if !running.contains(&true) {
@@ -102,12 +104,14 @@ fn loose(line: &str) -> (u64, [u32; MAX_NUMBERS]) {
     (hash::bytes(&view[..length], 0), numbers)
 }
 
-/// Whether equal lines are numbered through and stand at page borders.
-fn is_numbered(lines: &[Line], group: &[u32]) -> bool {
+/// Whether equal lines are numbered through and stand at page borders, of which form feeds mark so many: what stands on
+/// fewer than half of the pages is numbered text.
+fn is_numbered(lines: &[Line], group: &[u32], page_breaks: usize) -> bool {
+    let often = group.len() * 2 >= page_breaks;
     let breaks = group.iter().filter(|&&i| beside(lines, i, |j| lines[j as usize].page_break)).count();
     let at_breaks = breaks * 5 >= group.len() * 4;
     let enough = group.len() >= if at_breaks { 2 } else { 3 };
-    enough && is_rising(lines, group) && (at_breaks || (is_regular(group) && is_set_apart(lines, group)))
+    enough && is_rising(lines, group) && (at_breaks || (often && is_regular(group) && is_set_apart(lines, group)))
 }
 
 fn is_rising(lines: &[Line], group: &[u32]) -> bool {
@@ -189,6 +193,14 @@ mod tests {
         let law: String =
             (1..20).map(|i| format!("Art. {i}\n\n{}\n", "A sentence of the law.\n".repeat(i * i % 23 + 1))).collect();
         assert!(found(&law).is_empty());
+        // A heading comes on every fifth page, as regularly as the heads.
+        let heading =
+            |i: usize| if i % 5 == 2 { format!("\n4.{} Registry of Values\n\n", i / 5) } else { String::new() };
+        let some = "A line of it.\n".repeat(15);
+        let paged: String =
+            (1..30).map(|i| format!("Draft of the Law\n\n{some}{}{some}\n[Page {i}]\n\u{C}", heading(i))).collect();
+        assert!(found(&paged).iter().all(|line| !line.contains("Registry")));
+        assert!(found(&paged).iter().any(|line| line.contains("[Page")));
         assert!(found("").is_empty());
     }
 }
