@@ -16,7 +16,7 @@ pub(in crate::engine) struct Shown {
 
 impl Shown {
     pub(super) fn new(corpus: &Corpus<'_>) -> Self {
-        Self { stash: Stash::new(&corpus.area, corpus.budget(8)), blocks: Vec::new() }
+        Self { stash: Stash::new(&corpus.area, corpus.budget(16)), blocks: Vec::new() }
     }
 
     /// Puts a picture away, packed: the texts of ten thousand blocks are more than those of a small corpus.
