@@ -9,7 +9,7 @@
 //! A folder can also be left on purpose, for a run that goes on with what is in it.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -87,6 +87,39 @@ impl Drop for Lease {
     }
 }
 
+/// What stands at a path, links followed; none where nothing does. A question that the system cannot answer is no "no".
+///
+/// # Errors
+/// `Resource` where the system does not say.
+pub(crate) fn stands_at(path: &Path) -> Result<Option<Metadata>> {
+    answer(path, path.metadata())
+}
+
+/// Whether a name is taken, by a link too.
+///
+/// # Errors
+/// `Resource` where the system does not say.
+pub(crate) fn is_taken(path: &Path) -> Result<bool> {
+    Ok(answer(path, path.symlink_metadata())?.is_some())
+}
+
+fn answer(path: &Path, found: io::Result<Metadata>) -> Result<Option<Metadata>> {
+    use io::ErrorKind as Kind;
+    match found {
+        Ok(meta) => Ok(Some(meta)),
+        // No file can have such a name, so none has it.
+        Err(e)
+            if matches!(
+                e.kind(),
+                Kind::NotFound | Kind::NotADirectory | Kind::InvalidInput | Kind::InvalidFilename
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
 /// Takes over what dead processes left in `parent` under names begun by `prefix`: `settle` sees each such folder, which
 /// is then removed. Folders that cannot be locked or removed (another user's) are left alone.
 ///
@@ -121,7 +154,7 @@ fn clear_unlocked(folder: &Path) {
         if lock.try_lock().is_ok() && fs::remove_file(&unlocked).is_ok() {
             let _ = fs::remove_dir(folder);
         }
-    } else if !folder.join(LOCK).exists() {
+    } else if folder.join(LOCK).try_exists().is_ok_and(|locked| !locked) {
         // The lock is looked for after the name it has before, so it was not just renamed.
         let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
         let _ = if is_empty { fs::remove_dir(folder) } else { fs::remove_dir_all(folder) };

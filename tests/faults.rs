@@ -397,6 +397,64 @@ fn a_full_disk_is_one_error() {
     }
 }
 
+/// A file system in memory of so many bytes, mounted on a folder until dropped.
+#[cfg(target_os = "linux")]
+struct SmallDisk(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// None where mounting is not allowed.
+    fn new(folder: PathBuf, bytes: usize) -> Option<Self> {
+        fs::create_dir_all(&folder).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(&folder);
+        mount.output().is_ok_and(|done| done.status.success()).then(|| Self(folder))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// As [`a_full_disk_is_one_error`], on disks that are small in earnest: too small from the start, or full on the way.
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+fn a_small_disk_is_one_error() {
+    let place = Place::new(4000);
+    let expected = expected(&place);
+    for folder in ["spill", "out"] {
+        let (mut refused, mut full) = (0, 0);
+        for kilobytes in [32, 300, 600, 900, 1200, 2000, 3000, 4000] {
+            let Some(disk) = SmallDisk::new(place.path(folder), kilobytes << 10) else {
+                eprintln!("passed over: mounting is not allowed here");
+                return;
+            };
+            let output = command(&place).output().unwrap();
+            let message = String::from_utf8(output.stderr).unwrap();
+            if output.status.success() {
+                assert!(place.results() == expected, "{folder} {kilobytes}");
+                let _ = fs::remove_dir_all(place.path("out"));
+            } else {
+                assert_eq!(output.status.code(), Some(3), "{folder} {kilobytes}: {message}");
+                assert_eq!(message.matches("error:").count(), 1, "{message}");
+                assert!(message.contains(folder), "{folder} {kilobytes}: {message}");
+                refused += usize::from(message.contains("will be written to the disk"));
+                full += usize::from(message.contains("No space left"));
+            }
+            for left in ["out", "spill"] {
+                assert_eq!(place.files(left).into_keys().collect::<Vec<_>>(), [""; 0], "{folder} {kilobytes}: {left}");
+            }
+            drop(disk);
+            let _ = fs::remove_dir(place.path("out"));
+        }
+        assert!(full > 0 && (refused > 0 || folder == "spill"), "{folder}: {refused} refused, {full} full on the way");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_cannot_be_written_is_one_error() {

@@ -14,8 +14,19 @@ use std::fs;
 use std::process::Command;
 
 /// What a run asks of the system about files.
-const CALLS: [&str; 9] =
-    ["openat", "read", "pread64", "write", "mkdir", "rename", "fsync", "getdents64", "copy_file_range"];
+const CALLS: [&str; 11] = [
+    "openat",
+    "read",
+    "pread64",
+    "write",
+    "mkdir",
+    "rename",
+    "fsync",
+    "getdents64",
+    "copy_file_range",
+    "statx",
+    "newfstatat",
+];
 
 /// Runs the command while the n-th call of a kind fails; whether there was one.
 fn fails(place: &Place, call: &str, n: usize, expected: &BTreeMap<String, Vec<u8>>) -> bool {

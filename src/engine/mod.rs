@@ -14,6 +14,7 @@ pub mod options;
 pub mod progress;
 mod rewrite;
 mod room;
+mod sets;
 mod stages;
 pub mod summary;
 mod table;

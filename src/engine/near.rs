@@ -1,12 +1,13 @@
 //! Conducts the near-duplicate way: sketches of all documents, components of candidates, verdicts.
 //!
 //! Two reads of the input. The first shuffles band keys and joins documents that share one into components (4 bytes a
-//! document). The second puts the shingles of the candidates aside, in input order, and shuffles a small record of
+//! document). The second puts the shingles of the candidates aside (`sets`), in input order, and shuffles a small record of
 //! each by component; then every component is decided on its own, so memory holds one component a thread.
 //! Tokens under a cut of the block way count in neither.
 
 use super::census::{Census, Share};
 use super::corpus::Corpus;
+use super::sets::{SetReader, Sets};
 use super::table::{Names, Table};
 use crate::io::{InputFile, Parser};
 use crate::near::{self, Components, Decider, Member, Near, Rank, Verdict, lsh};
@@ -98,10 +99,6 @@ pub(in crate::engine) fn narrow(field: u64) -> u32 {
     field as u32
 }
 
-pub(in crate::engine) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
 /// How many bits numbers below `count` have.
 pub(in crate::engine) fn bits_of(count: u32) -> u32 {
     (u32::BITS - count.leading_zeros()).max(1)
@@ -131,7 +128,7 @@ struct Found {
     doc: u32,
     tokens: u32,
     sequence: u128,
-    shingles: Vec<u8>,
+    shingles: Vec<u64>,
     name: String,
     text_bytes: u32,
 }
@@ -274,7 +271,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     }
     let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
     let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
-    let mut shingles = Stash::new(&corpus.area, corpus.budget(4));
+    let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), corpus.budget(32));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut text_bytes = Table::default();
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
@@ -298,16 +295,16 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
         |found| {
             let mut scatter = by_component.scatter();
             for f in found {
+                let component = roots[f.doc as usize];
                 let shingles = match known.get(&f.sequence) {
                     Some(&ticket) => ticket,
-                    None => shingles.put(&f.shingles)?,
+                    None => shingles.put(component, &f.shingles)?,
                 };
                 if known.len() < most_known {
                     known.insert(f.sequence, shingles);
                 }
                 names.push(f.doc, &f.name)?;
                 text_bytes.push(f.doc, f.text_bytes);
-                let component = roots[f.doc as usize];
                 let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
                 let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
                 scatter.push(Candidate { component, position, doc, tokens, sequence, shingles })?;
@@ -316,7 +313,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
         },
     )?;
     drop(known);
-    let verdicts = verdicts(corpus, near, by_component, &shingles)?;
+    let verdicts = verdicts(corpus, near, by_component, &shingles.finish())?;
     Ok(Outcome { verdicts, names, text_bytes, census })
 }
 
@@ -326,7 +323,7 @@ fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mu
         doc: record.doc,
         tokens: u32::try_from(visible.len()).unwrap_or(u32::MAX),
         sequence: hash::token_sequence(visible),
-        shingles: scratch.iter().flat_map(|s| s.to_le_bytes()).collect(),
+        shingles: scratch.clone(),
         name,
         text_bytes: u32::try_from(record.text.len()).unwrap_or(u32::MAX),
     }
@@ -346,12 +343,11 @@ fn verdicts(
 ) -> Result<Table<Verdict>> {
     let decided = corpus.fold(by_component, |_, mut groups| {
         let mut verdicts: Vec<Verdict> = Vec::new();
-        let mut bytes = Vec::new();
+        let mut sets = SetReader::new(shingles);
         while let Some(mut group) = groups.next_group()? {
             let mut decider = Decider::new(near);
             group.for_each(|c| {
-                shingles.get(c.shingles, &mut bytes)?;
-                let set = bytes.chunks_exact(8).map(|s| u64_at(s, 0)).collect();
+                let set = sets.get(c.shingles)?.into_boxed_slice();
                 decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
                 Ok(())
             })?;

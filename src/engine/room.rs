@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Spill of the block way by text, where a quarter of the text repeats. Measured: `benches/scale.rs`.
-const BLOCK_SHARE: f64 = 1.2;
+const BLOCK_SHARE: f64 = 0.8;
 /// Spill of the near-duplicate way by text.
 const NEAR_SHARE: f64 = 0.15;
 /// Bytes of text in a compressed byte.
@@ -35,9 +35,14 @@ impl Need {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn text_bytes(file: &InputFile) -> f64 {
+fn expanded(file: &InputFile) -> f64 {
     let is_packed = file.compression != Compression::None || file.format == Format::Parquet;
     file.bytes as f64 * if is_packed { EXPANSION } else { 1.0 }
+}
+
+/// About how many bytes of text there are to read.
+pub(super) fn text_bytes(corpus: &Corpus<'_>) -> f64 {
+    corpus.inputs.files().iter().map(|file| expanded(file)).sum()
 }
 
 /// Compares what the run will write with what is free in `spill` and in `out`.
@@ -45,8 +50,8 @@ fn text_bytes(file: &InputFile) -> f64 {
 /// # Errors
 /// `Resource` where there is no room for half of it.
 pub(super) fn check(corpus: &Corpus<'_>, out: Option<&Path>, writes_records: bool) -> Result<()> {
-    let text = corpus.inputs.files().iter().map(|file| text_bytes(file)).sum();
-    let need = Need::of(corpus.options, text, corpus.inputs.total_bytes(), writes_records && out.is_some());
+    let need =
+        Need::of(corpus.options, text_bytes(corpus), corpus.inputs.total_bytes(), writes_records && out.is_some());
     if need.spill > 0 {
         let message = format!("about {} of spill and {} of results", size(need.spill), size(need.results));
         corpus.progress.note(&message);

@@ -10,6 +10,7 @@ use super::inputs::{Format, InputFile, Inputs};
 use super::rewrite::{OutPart, Packed};
 use super::staging::{Staging, recover, visible_names};
 use crate::error::{Error, Result};
+use crate::lease::stands_at;
 use serde::Serialize;
 use std::fs::File;
 use std::io;
@@ -37,10 +38,7 @@ impl OutDir {
     /// `overwrite` is not set; `Resource` where it cannot be made.
     pub fn create(folder: &Path, inputs: &Inputs, overwrite: bool) -> Result<Self> {
         check_apart(folder, inputs)?;
-        if folder.exists() && !folder.is_dir() {
-            return Err(Error::usage("the output folder is a file").at(folder));
-        }
-        if folder.exists() {
+        if is_folder(folder)? {
             recover(folder)?;
         }
         check_empty(folder, overwrite)?;
@@ -60,9 +58,7 @@ impl OutDir {
         differs: &dyn Fn(&str) -> String,
     ) -> Result<Self> {
         check_apart(folder, inputs)?;
-        if folder.exists() && !folder.is_dir() {
-            return Err(Error::usage("the output folder is a file").at(folder));
-        }
+        is_folder(folder)?;
         let staging = Staging::resume(folder, manifest, differs)?;
         check_empty(folder, overwrite)?;
         Ok(Self { staging, overwrite })
@@ -167,9 +163,17 @@ impl OutDir {
     }
 }
 
+/// Whether the output folder is there; refuses a file in its place.
+fn is_folder(folder: &Path) -> Result<bool> {
+    match stands_at(folder)? {
+        Some(meta) if !meta.is_dir() => Err(Error::usage("the output folder is a file").at(folder)),
+        found => Ok(found.is_some()),
+    }
+}
+
 /// Refuses a folder with something in it, unless it may be replaced.
 fn check_empty(folder: &Path, overwrite: bool) -> Result<()> {
-    if !overwrite && folder.exists() && !visible_names(folder)?.is_empty() {
+    if !overwrite && is_folder(folder)? && !visible_names(folder)?.is_empty() {
         let error = Error::usage("the output folder is not empty").at(folder);
         return Err(error.cure("name another, or replace what an earlier run left in it with --overwrite"));
     }

@@ -7,10 +7,11 @@ use super::compress::Compression;
 use super::inputs::{Format, InputFile, Inputs, KNOWN};
 use super::spool::{self, Nameless, Spooled};
 use crate::error::{Error, Result};
-use crate::lease::Lease;
+use crate::lease::{Lease, stands_at};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
@@ -55,10 +56,11 @@ impl<'n> Search<'n> {
     pub(super) fn pattern(&mut self, pattern: &str) -> Result<()> {
         let path = Path::new(pattern);
         let before = (self.found.len(), self.repeated);
-        if path.is_dir() {
+        let found = stands_at(path)?;
+        if found.as_ref().is_some_and(Metadata::is_dir) {
             self.folder(path)?;
-        } else if path.exists() {
-            return self.file(path);
+        } else if let Some(meta) = found {
+            return self.file(path, &meta);
         } else if pattern.contains(['*', '?', '[', '{']) {
             self.glob(pattern)?;
         } else {
@@ -118,8 +120,8 @@ impl<'n> Search<'n> {
     }
 
     /// A file named by the user.
-    fn file(&mut self, path: &Path) -> Result<()> {
-        if !path.is_file() {
+    fn file(&mut self, path: &Path, meta: &Metadata) -> Result<()> {
+        if !meta.is_file() {
             let error = Error::usage("this is no regular file, and the input is read twice").at(path);
             return Err(error.cure("save it to a file first"));
         }
@@ -149,7 +151,7 @@ impl<'n> Search<'n> {
         let (base, rest) = split_glob(pattern);
         let matcher = matcher(&rest)?;
         let depth = if rest.contains("**") { usize::MAX } else { rest.split('/').count() };
-        if !base.is_dir() {
+        if !stands_at(&base)?.is_some_and(|meta| meta.is_dir()) {
             return Ok(());
         }
         let mut entries = walk(&base, depth);

@@ -9,7 +9,7 @@
 //! them over from the folder of a dead one, if the manifest is its own, in one rename.
 
 use crate::error::{Error, Result};
-use crate::lease::{self, Lease};
+use crate::lease::{self, Lease, is_taken, stands_at};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -64,13 +64,13 @@ impl Staging {
                 let error = Error::usage(format!("the run to go on with is another: {}", differs(&old))).at(target);
                 return Err(error.cure("undo the change, or begin anew without --resume"));
             }
-            if to.exists() { Ok(()) } else { fs::rename(&from, &to).map_err(|e| Error::io("take over", &from, e)) }
+            if is_taken(&to)? { Ok(()) } else { fs::rename(&from, &to).map_err(|e| Error::io("take over", &from, e)) }
         };
         Self::take_over(target, rescue, true)
     }
 
     fn take_over(target: &Path, rescue: impl Fn(&Path, &Path) -> Result<()>, stays: bool) -> Result<Self> {
-        let made = !target.exists();
+        let made = stands_at(target)?.is_none();
         fs::create_dir_all(target).map_err(|e| Error::io("create the folder", target, e))?;
         let partial = Lease::new(target, PREFIX).map_err(|(path, e)| Error::io("create", path, e))?;
         lease::clear(target, PREFIX, |dead| {
@@ -83,7 +83,7 @@ impl Staging {
     /// Writes down what the stages are made from, unless stages were taken over.
     pub(super) fn note(&self, manifest: &str) -> Result<()> {
         let stages = self.partial.path().join(STAGES);
-        if stages.exists() {
+        if is_taken(&stages)? {
             return Ok(());
         }
         fs::create_dir(&stages).map_err(|e| Error::io("create the folder", &stages, e))?;
@@ -104,7 +104,7 @@ impl Staging {
     /// Writes the file of a stage, which is finished when `write` is; nothing where [`note`](Self::note) was not called.
     pub(super) fn finish_stage(&self, name: &str, write: impl FnOnce(&File) -> Result<()>) -> Result<()> {
         let stages = self.partial.path().join(STAGES);
-        if !stages.exists() {
+        if !is_taken(&stages)? {
             return Ok(());
         }
         let (begun, done) = (stages.join(format!("{name}.begun")), stages.join(name));
@@ -201,7 +201,7 @@ impl Staging {
         let old = self.partial.path().join(OLD);
         for name in replaced {
             let from = self.target.join(name);
-            if from.symlink_metadata().is_ok() {
+            if is_taken(&from)? {
                 fs::create_dir_all(&old).map_err(|e| Error::io("create the folder", &old, e))?;
                 fs::rename(&from, old.join(name)).map_err(|e| Error::io("replace", &from, e))?;
             }
@@ -259,19 +259,24 @@ pub(super) fn recover(target: &Path) -> Result<()> {
 /// Undoes moves that did not come to their end; every step can be done again after a kill.
 fn take_back(partial: &Path, target: &Path) -> Result<()> {
     let list = partial.join(MOVING);
-    let moving = if list.is_dir() { names(&list)? } else { Vec::new() };
-    let waits = |name: &OsString| partial.join(name).symlink_metadata().is_ok();
-    if !moving.iter().any(waits) {
+    let moving = if is_taken(&list)? { names(&list)? } else { Vec::new() };
+    let mut moved = Vec::new();
+    for name in &moving {
+        if !is_taken(&partial.join(name))? {
+            moved.push(name);
+        }
+    }
+    if moved.len() == moving.len() {
         return Ok(());
     }
     let back = |from: PathBuf, to: PathBuf| fs::rename(&from, to).map_err(|e| Error::io("move back", from, e));
-    for name in moving.iter().filter(|name| !waits(name)) {
-        if target.join(name).symlink_metadata().is_ok() {
+    for name in moved {
+        if is_taken(&target.join(name))? {
             back(target.join(name), partial.join(name))?;
         }
     }
     let old = partial.join(OLD);
-    for name in if old.is_dir() { names(&old)? } else { Vec::new() } {
+    for name in if is_taken(&old)? { names(&old)? } else { Vec::new() } {
         back(old.join(&name), target.join(&name))?;
     }
     Ok(())

@@ -4,7 +4,8 @@
 //! and the greatest, a position is mostly one more than the last. Each field of a block is therefore written as what it
 //! is above the block's least value, or as the step from the posting before, whichever is shorter, in an
 //! exponential Golomb code whose order fits the block: with a hash of 64 bits among `n` others it takes
-//! `65 - log2 n` bits or so, of a run of positions two or three a number. A field that does not change takes none.
+//! `65 - log2 n` bits or so, of a run of positions two or three a number. A field that does not change takes none, and
+//! where it mostly stays as it was, as the key of a large group does, a bit says so.
 //!
 //! Layout: of each field the way (1 byte), the order of the code (1 byte), the least or the first value (8 bytes); then
 //! the postings, each with its fields in order, as bits from the lowest up. About 2 ns a field either way.
@@ -31,9 +32,19 @@ enum Way {
     Step,
     /// The same with a sign, which stands in the lowest bit.
     Signed,
+    /// A bit for whether it changes; then [`Step`](Self::Step).
+    SeldomStep,
+    /// A bit for whether it changes; then [`Signed`](Self::Signed).
+    SeldomSigned,
 }
 
-const WAYS: [Way; 4] = [Way::Same, Way::Above, Way::Step, Way::Signed];
+const WAYS: [Way; 6] = [Way::Same, Way::Above, Way::Step, Way::Signed, Way::SeldomStep, Way::SeldomSigned];
+
+impl Way {
+    fn is_seldom(self) -> bool {
+        matches!(self, Self::SeldomStep | Self::SeldomSigned)
+    }
+}
 
 /// How a field is written in a block.
 #[derive(Clone, Copy, Debug)]
@@ -62,17 +73,14 @@ impl Code {
         if step[1..].iter().all(|&count| count == 0) {
             return Self { way: Way::Same, order: 0, base: first };
         }
-        let mut best = (best_order(&above), Self { way: Way::Above, order: 0, base: least });
+        let stepwise = |way, base| move |counts| (best_order(counts), Self { way, order: 0, base });
+        let mut ways = vec![stepwise(Way::Above, least)(&above), stepwise(Way::Signed, first)(&signed)];
+        ways.push(((seldom_bits(&signed)), Self { way: Way::SeldomSigned, order: 0, base: first }));
         if !falls {
-            best =
-                std::cmp::min_by_key(best, (best_order(&step), Self { way: Way::Step, order: 0, base: first }), |b| {
-                    b.0.0
-                });
+            ways.push(stepwise(Way::Step, first)(&step));
+            ways.push((seldom_bits(&step), Self { way: Way::SeldomStep, order: 0, base: first }));
         }
-        best =
-            std::cmp::min_by_key(best, (best_order(&signed), Self { way: Way::Signed, order: 0, base: first }), |b| {
-                b.0.0
-            });
+        let best = ways.into_iter().min_by_key(|way| way.0.0).expect("there are ways");
         Self { order: best.0.1, ..best.1 }
     }
 
@@ -82,8 +90,8 @@ impl Code {
         match self.way {
             Way::Same => 0,
             Way::Above => value.wrapping_sub(self.base),
-            Way::Step => value.wrapping_sub(last),
-            Way::Signed => fold_sign(value.wrapping_sub(last)),
+            Way::Step | Way::SeldomStep => value.wrapping_sub(last),
+            Way::Signed | Way::SeldomSigned => fold_sign(value.wrapping_sub(last)),
         }
     }
 
@@ -93,8 +101,8 @@ impl Code {
         match self.way {
             Way::Same => self.base,
             Way::Above => self.base.wrapping_add(number),
-            Way::Step => last.wrapping_add(number),
-            Way::Signed => last.wrapping_add((number >> 1) ^ (number & 1).wrapping_neg()),
+            Way::Step | Way::SeldomStep => last.wrapping_add(number),
+            Way::Signed | Way::SeldomSigned => last.wrapping_add((number >> 1) ^ (number & 1).wrapping_neg()),
         }
     }
 }
@@ -122,9 +130,17 @@ fn best_order(counts: &[u32; 65]) -> (u64, u32) {
     (0..u64::BITS).map(|order| (bits(order), order)).min().expect("there are orders")
 }
 
+/// The same where a bit stands before each number and zeros are that bit alone.
+fn seldom_bits(counts: &[u32; 65]) -> (u64, u32) {
+    let (zeros, mut others) = (u64::from(counts[0]), *counts);
+    others[0] = 0;
+    let (bits, order) = best_order(&others);
+    (bits + zeros + others.iter().map(|&c| u64::from(c)).sum::<u64>(), order)
+}
+
 /// More than so many bytes `count` postings never take.
 pub(super) fn most_bytes<P: Posting>(count: usize) -> usize {
-    // A number takes at most 129 bits.
+    // A number takes at most 130 bits.
     P::FIELDS * (FIELD_HEADER + 17 * count)
 }
 
@@ -142,8 +158,15 @@ pub(super) fn pack<P: Posting>(postings: &[P], out: &mut Vec<u8>) {
     let mut last: [u64; MAX_FIELDS] = std::array::from_fn(|field| codes.get(field).map_or(0, |code| code.base));
     for row in &rows {
         for (field, code) in codes.iter().enumerate().filter(|(_, code)| code.way != Way::Same) {
-            bits.number(code.number(row[field], last[field]), code.order);
+            let number = code.number(row[field], last[field]);
             last[field] = row[field];
+            if code.way.is_seldom() {
+                bits.put((number != 0).into(), 1);
+                if number == 0 {
+                    continue;
+                }
+            }
+            bits.number(number, code.order);
         }
     }
     bits.finish();
@@ -167,7 +190,9 @@ pub(super) fn unpack<P: Posting>(packed: &mut Vec<u8>, count: usize, out: &mut V
     let mut row: [u64; MAX_FIELDS] = codes.map(|code| code.base);
     for _ in 0..count {
         for (value, code) in row[..P::FIELDS].iter_mut().zip(&codes).filter(|(_, code)| code.way != Way::Same) {
-            *value = code.value(bits.number(code.order), *value);
+            if !code.way.is_seldom() || bits.take(1) != 0 {
+                *value = code.value(bits.number(code.order), *value);
+            }
         }
         if bits.at > end {
             return None;
@@ -309,7 +334,7 @@ mod tests {
             let mut bytes = bytes;
             for (field, way) in ways.into_iter().enumerate() {
                 if let Some([choice, order]) = bytes.get_mut(10 * field..10 * field + 2) {
-                    (*choice, *order) = (*choice % 4, way % 64);
+                    (*choice, *order) = (*choice % 6, way % 64);
                 }
             }
             let _ = unpacked(bytes, count);
@@ -331,6 +356,13 @@ mod tests {
         assert!(
             packed(&postings).len() * 8 < 4096 * 54 + 200,
             "52 bits between neighbours: {}",
+            packed(&postings).len()
+        );
+        let mut postings: Vec<Pair> = (0..4096).map(|i| Pair { key: crate::hash::mix(i / 64), value: 7 }).collect();
+        postings.sort_unstable();
+        assert!(
+            packed(&postings).len() < 4096 / 8 + 64 * 8 + 100,
+            "a bit where the key stays: {}",
             packed(&postings).len()
         );
         let postings: Vec<Pair> = (0..4096).map(|i| Pair { key: 5, value: i }).collect();

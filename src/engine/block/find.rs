@@ -1,6 +1,8 @@
 //! Finds what repeats: winnowed seeds, regions around those that repeat, then every gram in the regions.
 
+use super::firsts::{Firsts, Numbers};
 use super::postings::{Gram, Repeat, Repeated, Seed};
+use super::sieve::{SEEDS_BY_BYTE, Sieve};
 use super::{Worker, worker};
 use crate::block::chain;
 use crate::block::sites::{Sites, code};
@@ -8,6 +10,7 @@ use crate::block::{Options, winnow};
 use crate::engine::census::{Census, Share};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::bits_of;
+use crate::engine::room::text_bytes;
 use crate::engine::table::Table;
 use crate::record::RecordView;
 use crate::shuffle::Shuffle;
@@ -25,8 +28,36 @@ pub(super) struct Seeds {
     pub(super) census: Census,
 }
 
-/// Read 1: the winnowed seeds.
+/// A read before the first, where seeds would not fit memory: which of them may repeat.
+fn seed_sieve(corpus: &Corpus<'_>, options: &Options) -> Result<Option<Sieve>> {
+    let expected = text_bytes(corpus) * SEEDS_BY_BYTE;
+    let Some(sieve) = sieve_for::<Seed>(corpus, expected) else { return Ok(None) };
+    corpus.pass(
+        "seeds: sieve",
+        || worker(corpus),
+        |w, chunk| {
+            let Worker { parser, reading, grams, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read(record.text);
+                winnow::seeds(options, &reading.body.hashes, grams, |hash, _| sieve.meet(hash));
+                Ok(())
+            };
+            corpus.visit(parser, chunk, |_| true, record, |_| {})
+        },
+        |()| Ok(()),
+    )?;
+    Ok(Some(sieve))
+}
+
+/// A sieve in half of the memory for so many hashes, each of which makes a posting.
+fn sieve_for<P>(corpus: &Corpus<'_>, hashes: f64) -> Option<Sieve> {
+    Sieve::for_hashes(hashes, corpus.budget(4 * size_of::<P>()), corpus.budget(2))
+}
+
+/// Read 1: the winnowed seeds that may repeat.
 pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
+    let sieve = seed_sieve(corpus, options)?;
+    let may_repeat = |seed: &Seed| sieve.as_ref().is_none_or(|sieve| sieve.may_repeat(seed.hash));
     let postings = corpus.shuffle::<Seed>(64)?;
     let (mut lengths, mut running, mut sites, mut census) = (Vec::new(), Vec::new(), Vec::new(), Census::default());
     corpus.pass(
@@ -49,7 +80,9 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                     sites[at] = code(site);
                 }
                 share.count(record, reading.spans().len());
-                push_seeds(options, record.doc, tokens, grams, |seed| scatter.push(seed))
+                push_seeds(options, record.doc, tokens, grams, |seed| {
+                    if may_repeat(&seed) { scatter.push(seed) } else { Ok(()) }
+                })
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
             share.bad = bad;
@@ -126,8 +159,34 @@ pub(super) fn regions(
 /// The dense grams that repeat, by document.
 pub(super) struct Hits {
     pub(super) by_doc: Shuffle<Repeat>,
-    /// Copies of each gram, by partition.
-    pub(super) copies: Vec<Vec<u32>>,
+    pub(super) numbers: Numbers,
+}
+
+/// Reads every gram in the regions, for each chunk into what `each` makes.
+fn grams<F: FnMut(Gram) -> Result<()>>(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    (regions, running): (&Table<TokenSpan>, &[bool]),
+    stage: &'static str,
+    each: impl Fn() -> F + Sync,
+) -> Result<()> {
+    corpus.pass(
+        stage,
+        || worker(corpus),
+        |w, chunk| {
+            let mut each = each();
+            let Worker { parser, reading, dense, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read_paged(record.text, running[record.doc as usize]);
+                let regions = regions.of(record.doc).iter().map(|&(_, region)| region);
+                dense.grams(options, (record.text, reading), regions, |hash, position, marks| {
+                    each(Gram { hash, doc: record.doc, position, marks: marks.0 })
+                })
+            };
+            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
+        },
+        |()| Ok(()),
+    )
 }
 
 /// Read 2 and the fold by gram; `running` says which documents have running lines.
@@ -137,49 +196,48 @@ pub(super) fn hits(
     regions: &Table<TokenSpan>,
     running: &[bool],
 ) -> Result<Hits> {
-    let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
+    let sieve = sieve_for::<Gram>(corpus, regions.iter().map(|(_, region)| f64::from(region.len())).sum());
+    if let Some(sieve) = &sieve {
+        let meet = || {
+            |gram: Gram| {
+                sieve.meet(gram.hash);
+                Ok(())
+            }
+        };
+        grams(corpus, options, (regions, running), "grams: sieve", meet)?;
+    }
     let dense = corpus.shuffle::<Gram>(64)?;
-    corpus.pass(
-        "grams",
-        || worker(corpus),
-        |w, chunk| {
-            let mut scatter = dense.scatter();
-            let Worker { parser, reading, dense: gatherer, .. } = w;
-            let record = |record: &RecordView<'_>| {
-                reading.read_paged(record.text, running[record.doc as usize]);
-                let regions = regions.of(record.doc).iter().map(|&(_, region)| region);
-                gatherer.grams(options, (record.text, reading), regions, |hash, position, marks| {
-                    scatter.push(Gram { hash, doc: record.doc, position, marks: marks.0 })
-                })
-            };
-            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
-        },
-        |()| Ok(()),
-    )?;
+    let push = || {
+        let mut scatter = dense.scatter();
+        let sieve = sieve.as_ref();
+        move |gram: Gram| if sieve.is_none_or(|s| s.may_repeat(gram.hash)) { scatter.push(gram) } else { Ok(()) }
+    };
+    grams(corpus, options, (regions, running), "grams", push)?;
+    drop(sieve);
+    let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
-    let copies = corpus.fold(dense, |partition, mut groups| {
+    let firsts = Firsts::new(regions, running.len());
+    corpus.fold(dense, |_, mut groups| {
         let mut scatter = by_doc.scatter();
-        let mut table = Vec::new();
         while let Some(mut group) = groups.next_group()? {
             if group.len() < 2 {
                 continue;
             }
             let copies = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let part = u16::try_from(partition).expect("a shuffle has at most 1024 partitions");
-            let gram = u32::try_from(table.len()).map_err(|_| too_many())?;
-            table.push(copies);
             let mut kept = u32::from(options.spares_first_gram());
+            let mut first = None;
             group.for_each(|g| {
+                let first = *first.get_or_insert_with(|| firsts.mark(g.doc, g.position));
                 if kept > 0 {
                     kept -= 1;
                     return Ok(());
                 }
-                scatter.push(Repeat { doc: g.doc, position: g.position, part, gram, marks: g.marks })
+                scatter.push(Repeat { doc: g.doc, position: g.position, first, copies, marks: g.marks })
             })?;
         }
-        Ok(table)
+        Ok(())
     })?;
-    Ok(Hits { by_doc, copies })
+    Ok(Hits { by_doc, numbers: firsts.numbered()? })
 }
 
 /// The error of a corpus whose passages cannot be numbered.

@@ -2,9 +2,11 @@
 //!
 //! | pass or fold | by | gives |
 //! |---|---|---|
+//! | read `seeds: sieve` | document | which seeds may repeat; only where they do not fit memory |
 //! | read 1 `seeds` | document | winnowed seeds |
 //! | fold | seed | places of the seeds that repeat |
 //! | fold | document | regions worth a dense look |
+//! | read `grams: sieve` | document | which grams may repeat; only where they do not fit memory |
 //! | read 2 `grams` | document | every gram in the regions, with its marks |
 //! | fold | gram | places of the grams that repeat, with their copies |
 //! | fold | document | links between neighbours; the hits are put aside |
@@ -19,11 +21,13 @@
 
 mod apply;
 mod find;
+mod firsts;
 mod judge;
 mod kept;
 mod postings;
 mod reviewed;
 mod shown;
+mod sieve;
 
 use super::census::Census;
 use super::corpus::Corpus;

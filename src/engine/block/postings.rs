@@ -1,6 +1,7 @@
 //! What the block way shuffles: small records of fixed size, most of them one place of one thing.
 
 use crate::block::template::Copy;
+use crate::engine::near::narrow;
 use crate::shuffle::Posting;
 use crate::span::Span;
 
@@ -40,13 +41,55 @@ posting! {
     /// A gram in a region, at its place, with its [`GramMarks`].
     Gram { hash: u64, doc: u32, position: u32, marks: u16 }
 }
-posting! {
-    /// A gram that repeats, by document: its partition and its number there.
-    Repeat { doc: u32, position: u32, part: u16, gram: u32, marks: u16 }
+/// A gram that repeats, by document: the place where it occurs first ([`Firsts`](super::firsts)), its copies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Repeat {
+    pub(super) doc: u32,
+    pub(super) position: u32,
+    pub(super) first: u64,
+    pub(super) copies: u32,
+    pub(super) marks: u16,
 }
-posting! {
-    /// Two grams that stand side by side somewhere.
-    Link { grams: u64 }
+
+/// Along a copy the first places go up as the positions do: the difference stays.
+impl Posting for Repeat {
+    const FIELDS: usize = 5;
+    fn key(&self) -> u64 {
+        self.doc.into()
+    }
+    fn split(&self, fields: &mut [u64]) {
+        let [doc, position, copies] = [self.doc, self.position, self.copies].map(u64::from);
+        fields.copy_from_slice(&[doc, position, self.first.wrapping_sub(position), copies, self.marks.into()]);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "as they were split")]
+    fn join(fields: &[u64]) -> Self {
+        let [doc, position, copies] = [0, 1, 3].map(|at| narrow(fields[at]));
+        Self { doc, position, first: fields[2].wrapping_add(position.into()), copies, marks: fields[4] as u16 }
+    }
+}
+
+/// Two grams that stand side by side somewhere, and the copies of the more frequent one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    pub(super) gram: u32,
+    pub(super) next: u32,
+    pub(super) copies: u32,
+}
+
+/// The next gram mostly has the next number: the difference stays.
+impl Posting for Link {
+    const FIELDS: usize = 3;
+    fn key(&self) -> u64 {
+        u64::from(self.gram) << 32 | u64::from(self.next)
+    }
+    fn split(&self, fields: &mut [u64]) {
+        let [gram, next, copies] = [self.gram, self.next, self.copies].map(u64::from);
+        fields.copy_from_slice(&[gram, next.wrapping_sub(gram), copies]);
+    }
+    fn join(fields: &[u64]) -> Self {
+        let gram = narrow(fields[0]);
+        Self { gram, next: narrow(fields[1].wrapping_add(fields[0])), copies: narrow(fields[2]) }
+    }
 }
 posting! {
     /// A copy of a template; `shape` and `shares` are the small fields of [`Copy`].
