@@ -5,9 +5,6 @@ use crate::report::Picture;
 use crate::shuffle::{Stash, Ticket};
 use crate::{Error, Result};
 
-/// How hard pictures are packed: as fast as can be.
-const LEVEL: i32 = 1;
-
 /// The pictures of all blocks; what is beyond a share of the budget lies on disk.
 pub(in crate::engine) struct Shown {
     stash: Stash,
@@ -19,10 +16,9 @@ impl Shown {
         Self { stash: Stash::new(&corpus.area, corpus.budget(16)), blocks: Vec::new() }
     }
 
-    /// Puts a picture away, packed: the texts of ten thousand blocks are more than those of a small corpus.
+    /// Puts a picture away.
     pub(super) fn put(&mut self, picture: &Picture) -> Result<Ticket> {
-        let json = serde_json::to_vec(picture).map_err(|e| Error::resource(e.to_string()))?;
-        self.stash.put(&zstd::encode_all(json.as_slice(), LEVEL).map_err(|e| Error::resource(e.to_string()))?)
+        self.stash.put(&serde_json::to_vec(picture).map_err(|e| Error::resource(e.to_string()))?)
     }
 
     /// Adds the next block by the pictures of its copies, the representative one first.
@@ -46,11 +42,11 @@ impl Shown {
     pub(super) fn at(&self, ticket: Ticket) -> Result<Picture> {
         let mut bytes = Vec::new();
         self.stash.get(ticket, &mut bytes)?;
-        let json = zstd::decode_all(bytes.as_slice()).map_err(changed)?;
-        serde_json::from_slice(&json).map_err(changed)
+        serde_json::from_slice(&bytes).map_err(changed)
     }
 }
 
-fn changed(error: impl std::fmt::Display) -> Error {
+#[expect(clippy::needless_pass_by_value, reason = "it is what is mapped")]
+fn changed(error: serde_json::Error) -> Error {
     Error::resource(format!("what was spilled has changed: {error}"))
 }
