@@ -29,6 +29,8 @@ pub struct Template {
     pub evidence: Evidence,
     /// The verdict.
     pub reason: Reason,
+    /// Its first copy, by the grams alone: no other template's begins at the same place, so this orders them.
+    pub first: Place,
     /// Its first copies, the representative one first.
     pub places: Vec<Place>,
     /// All copies of one that goes, ascending.
@@ -52,6 +54,7 @@ impl Template {
         // Of what stays only the representative copy is ever shown.
         let partners = if reason.strips() { partners(copies, evidence.medoid) } else { Vec::new() };
         let place = |c: &Copy| Place { doc: c.doc, span: c.span };
+        let first = place(&copies[0]);
         let places = std::iter::once(evidence.medoid).chain(partners).collect();
         let goes = |c: &&Copy| if options.exact { c.span.len() >= options.min_tokens } else { evidence.is_whole(c) };
         let (mut going, mut spared) = (Vec::new(), Vec::new());
@@ -62,13 +65,20 @@ impl Template {
             going.extend(go.iter().copied().filter(goes).map(place));
             spared.extend(stay.into_iter().map(place));
         }
-        Some(Self { evidence, reason, places, copies: going, spared })
+        Some(Self { evidence, reason, first, places, copies: going, spared })
     }
 
     /// One that only a reviewed list knows.
     #[must_use]
     pub fn listed(evidence: Evidence) -> Self {
-        Self { evidence, reason: Reason::Listed, places: Vec::new(), copies: Vec::new(), spared: Vec::new() }
+        Self {
+            evidence,
+            reason: Reason::Listed,
+            first: Place::default(),
+            places: Vec::new(),
+            copies: Vec::new(),
+            spared: Vec::new(),
+        }
     }
 
     /// What a person decided goes before what the rules say.
@@ -78,12 +88,6 @@ impl Template {
         if !reason.strips() {
             self.copies.clear();
         }
-    }
-
-    /// The first of its places.
-    #[must_use]
-    pub fn first(&self) -> Option<Place> {
-        self.places.iter().min().copied()
     }
 
     /// Whether a place of it is read for the letters in it and for those beside it: in it where the place is the

@@ -302,7 +302,7 @@ impl Judged {
         Ok(())
     }
 
-    /// Of every template that is told of: a row with the verdict at its first place, a row for each place that is to be
+    /// Of every template that is told of: a row with the verdict at its first copy, a row for each place that is to be
     /// read (which, wants), a row for each copy that goes or stays although it would go (mark).
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
         let mut copies = std::mem::take(&mut self.copies);
@@ -338,8 +338,7 @@ fn judge(options: &Options, group: &[OfDoc], several_sites: bool, rows: &mut Row
     let row = |place: &Place| [number, docs[place.doc as usize], place.span.start.into(), place.span.end.into()];
     let told = Told { evidence: template.evidence.clone(), reason: template.reason };
     let told = serde_json::to_vec(&told).map_err(|e| Error::resource(e.to_string()))?;
-    let first = template.first().expect("a template has a place");
-    rows.push(row(&first), None, None, Some(told));
+    rows.push(row(&template.first), None, None, Some(told));
     for (which, place) in (0u32..).zip(&template.places) {
         rows.push(row(place), Some((which.into(), code_of_wants(template.wants(which)))), None, None);
     }
@@ -380,11 +379,11 @@ impl Rows {
     }
 }
 
-/// The verdicts that are told of get the numbers of their templates: in the order of the first places, then of the templates.
+/// The verdicts that are told of get the numbers of their templates: in the order of the first copies.
 #[pyclass(module = "descale._descale")]
 #[derive(Default)]
 pub(crate) struct Ranked {
-    judged: judge::Judged<[i64; 4], (i64, Vec<u8>)>,
+    judged: judge::Judged<[i64; 3], (i64, Vec<u8>)>,
 }
 
 #[pymethods]
@@ -402,10 +401,10 @@ impl Ranked {
             let (docs, starts, ends, templates) = (docs?, starts?, ends?, templates?);
             let verdicts = binary(&batch, "verdict")?;
             for row in 0..batch.num_rows() {
-                let place = [docs.value(row), starts.value(row), ends.value(row), templates.value(row)];
+                let place = [docs.value(row), starts.value(row), ends.value(row)];
                 let verdict = bytes(&verdicts, row);
                 let told: Told = read(verdict)?;
-                self.judged.add(place, told.reason, told.evidence.weight(), (place[3], verdict.to_vec()));
+                self.judged.add(place, told.reason, told.evidence.weight(), (templates.value(row), verdict.to_vec()));
             }
         }
         Ok(())

@@ -118,8 +118,7 @@ fn judged(
                 Ok(())
             })?;
             if let Some(template) = Template::of(&copies, sites, options) {
-                let at = (template.first(), copies[0].template);
-                judged.add(at, template.reason, template.evidence.weight(), template);
+                judged.add(template.first, template.reason, template.evidence.weight(), template);
             }
         }
         Ok(judged)
