@@ -16,6 +16,7 @@ pub(super) struct Sets {
     firsts: HashMap<u32, Ticket>,
     most_firsts: usize,
     first: Vec<u64>,
+    new: Vec<u64>,
     bytes: Vec<u8>,
 }
 
@@ -29,7 +30,7 @@ impl Sets {
     pub(super) fn new(stash: Stash, firsts_bytes: usize) -> Self {
         // A map that grows holds its old table as well.
         let most_firsts = firsts_bytes / (4 * size_of::<(u32, Ticket)>());
-        Self { stash, firsts: HashMap::new(), most_firsts, first: Vec::new(), bytes: Vec::new() }
+        Self { stash, firsts: HashMap::new(), most_firsts, first: Vec::new(), new: Vec::new(), bytes: Vec::new() }
     }
 
     /// Puts away an ascending set of a component.
@@ -37,7 +38,7 @@ impl Sets {
         if let Some(&ticket) = self.firsts.get(&component) {
             self.stash.get(ticket, &mut self.bytes)?;
             whole(&self.bytes, &mut self.first)?;
-            write_changed(ticket, &self.first, set, &mut self.bytes);
+            write_changed(ticket, &self.first, set, &mut self.new, &mut self.bytes);
             if self.bytes.len() <= 8 * set.len() {
                 return self.stash.put(&self.bytes);
             }
@@ -111,27 +112,29 @@ fn first_of(bytes: &[u8]) -> Option<Ticket> {
 }
 
 /// Overwrites `out` by what makes `set` of `first`: the gaps between the places in `first` that are gone, and what is new.
-fn write_changed(ticket: Ticket, first: &[u64], set: &[u64], out: &mut Vec<u8>) {
+fn write_changed(ticket: Ticket, first: &[u64], set: &[u64], new: &mut Vec<u64>, out: &mut Vec<u8>) {
     out.clear();
+    new.clear();
     out.push(CHANGED);
     out.extend(ticket.at.to_le_bytes());
     out.extend(ticket.len.to_le_bytes());
     out.extend([0; 4]);
-    let (mut rest, mut gap, mut gone) = (set, 0u64, 0u32);
-    for &number in first {
-        let less = rest.iter().take_while(|&&n| n < number).count();
-        rest = &rest[less..];
-        if rest.first() == Some(&number) {
-            rest = &rest[1..];
-            gap += 1;
+    let (mut at, mut since, mut gone) = (0, 0u64, 0u32);
+    for (place, &number) in (0u64..).zip(first) {
+        while at < set.len() && set[at] < number {
+            new.push(set[at]);
+            at += 1;
+        }
+        if set.get(at) == Some(&number) {
+            at += 1;
         } else {
-            write_gap(gap, out);
-            (gap, gone) = (0, gone + 1);
+            write_gap(place - since, out);
+            (since, gone) = (place + 1, gone + 1);
         }
     }
+    new.extend_from_slice(&set[at..]);
     out[HEAD_BYTES - 4..HEAD_BYTES].copy_from_slice(&gone.to_le_bytes());
-    let new = set.iter().filter(|number| first.binary_search(number).is_err());
-    new.for_each(|number| out.extend(number.to_le_bytes()));
+    out.extend(new.iter().flat_map(|number| number.to_le_bytes()));
 }
 
 /// Seven bits a byte, the lowest first; the highest bit says that more follow.

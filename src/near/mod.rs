@@ -6,7 +6,8 @@
 //! 2. [`minhash`]: the set becomes a sketch, `K` minima that agree between two documents in about the share of
 //!    their Jaccard similarity;
 //! 3. [`lsh`]: the sketch becomes band keys; two documents that share one are *candidates*;
-//! 4. [`verify`]: the exact similarity of two shingle sets, with an early way out;
+//! 4. [`verify`]: the exact similarity of two shingle sets, with an early way out; [`outline`]: the most it can be, at a
+//!    glance;
 //! 5. [`cluster`]: union-find, for components of candidates and of verified edges;
 //! 6. [`decide`]: the greedy pass over one component of candidates, in keep order.
 //!
@@ -44,6 +45,7 @@ mod kernel;
 pub mod lsh;
 pub mod minhash;
 pub mod options;
+pub mod outline;
 pub mod shingle;
 pub mod verify;
 
@@ -52,6 +54,7 @@ pub use decide::{Decider, Member, Reason, Verdict, clustered};
 pub use lsh::Bands;
 pub use minhash::Sketcher;
 pub use options::{Keep, Options, Rank, Unit};
+pub use outline::Outline;
 
 use crate::error::Result;
 use crate::hash;

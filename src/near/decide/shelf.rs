@@ -5,7 +5,7 @@
 
 use super::index::Index;
 use super::{DROPPED_PER_KEEPER, EXHAUSTIVE_MEMBERS, MAX_DROPPED_CHECKS, MAX_KEPT_CHECKS};
-use crate::near::{Components, Near, lsh};
+use crate::near::{Components, Near, Outline};
 use std::cmp::Reverse;
 
 /// A member whose shingles later ones may be compared with.
@@ -16,13 +16,15 @@ pub(super) struct Held {
     pub(super) kept: bool,
     pub(super) tokens: u32,
     pub(super) shingles: Box<[u64]>,
+    pub(super) outline: Outline,
     /// How many dropped members are held that went because of this one.
     followers: u32,
 }
 
 impl Held {
     pub(super) fn new(member: u32, kept: bool, tokens: u32, shingles: Box<[u64]>) -> Self {
-        Self { member, kept, tokens, shingles, followers: 0 }
+        let outline = Outline::new(&shingles, Outline::level_for(shingles.len()));
+        Self { member, kept, tokens, shingles, outline, followers: 0 }
     }
 }
 
@@ -67,17 +69,13 @@ impl<'a> Shelf<'a> {
         let Some(index) = &mut self.index else {
             return (0u32..).zip(&self.held).map(|(place, _)| place).collect();
         };
-        let (mut kept, mut dropped): (Vec<_>, Vec<_>) =
-            index.tally(keys).into_iter().partition(|&(_, place)| self.held[place as usize].kept);
-        for (places, most) in [(&mut kept, MAX_KEPT_CHECKS), (&mut dropped, MAX_DROPPED_CHECKS)] {
-            let order = |&(shared, place): &(u32, u32)| (Reverse(shared), place);
-            if places.len() > most {
-                places.select_nth_unstable_by_key(most, order);
-                places.truncate(most);
-            }
-            places.sort_unstable_by_key(order);
+        let tally = index.tally(keys);
+        let mut places = Vec::with_capacity(MAX_KEPT_CHECKS + MAX_DROPPED_CHECKS);
+        for (kept, most) in [(true, MAX_KEPT_CHECKS), (false, MAX_DROPPED_CHECKS)] {
+            let of = tally.iter().copied().filter(|&(_, place)| self.held[place as usize].kept == kept);
+            append_most_shared(of, keys.len(), most, &mut places);
         }
-        kept.into_iter().chain(dropped).map(|(_, place)| place).collect()
+        places
     }
 
     /// Holds a member for later ones to be compared with, unless it can no longer matter. `keeper` is the place of the
@@ -101,28 +99,41 @@ impl<'a> Shelf<'a> {
     }
 
     fn build_index(&mut self, clusters: &mut Components) {
-        self.index = Some(Index::default());
-        let mut keys = Vec::new();
-        let held = std::mem::take(&mut self.held);
-        for (place, one) in (0u32..).zip(&held) {
+        let (mut index, mut keys) = (Index::default(), Vec::new());
+        for (place, one) in (0u32..).zip(&self.held) {
             self.near.keys_of_shingles(&one.shingles, &mut keys);
-            self.post(one, place, &keys, clusters);
+            index.post(one, place, &keys, &self.held, clusters);
         }
-        self.held = held;
-        // Places are handed out, so what is no longer posted stays: at most EXHAUSTIVE_MEMBERS of them.
+        // Places are handed out, so what is not posted stays: at most EXHAUSTIVE_MEMBERS of them.
+        self.index = Some(index);
     }
 
-    /// Posts a kept member under all its keys, a dropped one where its cluster has too few; whether under any.
-    fn post(&mut self, held: &Held, place: u32, keys: &[u64], clusters: &mut Components) -> bool {
-        let Some(index) = &mut self.index else { return false };
-        let root = clusters.find(held.member);
-        let mut posted = false;
-        for &key in keys {
-            if held.kept || !lsh::is_containment_key(key) && index.has_room(key, root, clusters) {
-                index.insert(key, place, held);
-                posted = true;
-            }
-        }
-        posted || held.kept
+    fn post(&mut self, one: &Held, place: u32, keys: &[u64], clusters: &mut Components) -> bool {
+        self.index.as_mut().is_some_and(|index| index.post(one, place, keys, &self.held, clusters))
     }
+}
+
+/// Appends the places that share most keys, of equals the earlier, at most so many: those most alike first. No place
+/// shares more than `keys`.
+fn append_most_shared(
+    tally: impl Iterator<Item = (u32, u32)> + Clone,
+    keys: usize,
+    most: usize,
+    places: &mut Vec<u32>,
+) {
+    let mut sharing = vec![0usize; keys + 1];
+    tally.clone().for_each(|(shared, _)| sharing[shared as usize] += 1);
+    let mut enough = 0;
+    let fewest = (0..=keys).rev().find(|&shared| {
+        enough += sharing[shared];
+        enough > most
+    });
+    let order = |&(shared, place): &(u32, u32)| (Reverse(shared), place);
+    let mut best: Vec<_> = tally.filter(|&(shared, _)| fewest.is_none_or(|few| shared as usize >= few)).collect();
+    if best.len() > most {
+        best.select_nth_unstable_by_key(most, order);
+        best.truncate(most);
+    }
+    best.sort_unstable_by_key(order);
+    places.extend(best.into_iter().map(|(_, place)| place));
 }

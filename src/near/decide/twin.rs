@@ -2,7 +2,7 @@
 
 use super::shelf::{Held, Shelf};
 use super::{Member, Reason};
-use crate::near::{Components, Options, verify};
+use crate::near::{Components, Options, Outline, verify};
 
 /// The best reason to drop a member found so far.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,7 @@ impl Shelf<'_> {
         clusters: &mut Components,
     ) -> Option<Twin> {
         let &Options { threshold, contain, .. } = self.near().options();
+        let mut outlined = Outlined { shingles: &member.shingles, outlines: Vec::new() };
         let (mut near, mut container): (Option<Twin>, Option<Twin>) = (None, None);
         for &place in places {
             let other = self.at(place);
@@ -43,7 +44,9 @@ impl Shelf<'_> {
                 continue;
             }
             let at_least = near.filter(|_| tied).map_or(threshold, |twin| twin.similarity);
-            let Some((similarity, contained)) = measure(member, other, at_least, contain) else { continue };
+            let Some((similarity, contained)) = measure(member, &mut outlined, other, at_least, contain) else {
+                continue;
+            };
             let is_near = similarity >= threshold;
             if is_near {
                 clusters.union(number, other.member);
@@ -59,13 +62,44 @@ impl Shelf<'_> {
     }
 }
 
+/// A member's shingles and its outlines, of as many levels as were asked for.
+struct Outlined<'a> {
+    shingles: &'a [u64],
+    outlines: Vec<Outline>,
+}
+
+impl Outlined<'_> {
+    /// How many shingles it shares with `other`, if so many; mostly told by the outlines where it does not.
+    fn shared_at_least(&mut self, other: &Held, needed: usize) -> Option<usize> {
+        let (a, b) = (self.shingles.len(), other.shingles.len());
+        if a.min(b) < needed {
+            return None;
+        }
+        let level = other.outline.level();
+        let at = self.outlines.iter().position(|outline| outline.level() == level).unwrap_or_else(|| {
+            self.outlines.push(Outline::new(self.shingles, level));
+            self.outlines.len() - 1
+        });
+        if self.outlines[at].shared_at_most(a, &other.outline, b) < needed {
+            return None;
+        }
+        verify::shared_at_least(self.shingles, &other.shingles, needed)
+    }
+}
+
 /// Similarity with and share inside `other`, if the first is at least so much or the second enough to be contained.
-fn measure(member: &Member, other: &Held, at_least: f64, contain: Option<f64>) -> Option<(f64, f64)> {
+fn measure(
+    member: &Member,
+    outlined: &mut Outlined<'_>,
+    other: &Held,
+    at_least: f64,
+    contain: Option<f64>,
+) -> Option<(f64, f64)> {
     let (a, b) = (member.shingles.len(), other.shingles.len());
     let mut needed = verify::shared_for_jaccard(a, b, at_least);
     if let Some(share) = contain.filter(|_| other.kept && other.tokens > member.tokens) {
         needed = needed.min(verify::shared_for_containment(a, share));
     }
-    let shared = verify::shared_at_least(&member.shingles, &other.shingles, needed)?;
+    let shared = outlined.shared_at_least(other, needed)?;
     Some((verify::jaccard_of(shared, a, b), verify::ratio(shared, a)))
 }

@@ -1,11 +1,12 @@
-//! The first round of a sketch: bins and values of eight shingles at a time, then the minima one by one.
+//! The first round of a sketch, and the bits by which outlines differ.
 //!
-//! A bin number is below 2^13, so the product of a shingle and the number of bins is two 32-bit products and an
+//! A round is bins and values of eight shingles at a time, then the minima one by one. A bin number is below 2^13, so the product of a shingle and the number of bins is two 32-bit products and an
 //! addition. The minimum stays scalar: two shingles of one vector may fall into one bin.
 
 #![allow(unsafe_code, reason = "vector instructions")]
 
 use super::minhash::VALUE_BITS;
+use super::outline;
 use crate::cpu::Kernel;
 use std::arch::x86_64::*;
 
@@ -50,4 +51,20 @@ unsafe fn first_round_avx512(salt: u64, shingles: &[u64], slots: &mut [u64]) -> 
         }
     }
     whole
+}
+
+/// The bits by which two rows differ, as the portable loop counts them. The processor has AVX2.
+pub(super) fn differing(a: &[u64], b: &[u64]) -> [usize; 2] {
+    assert!(Kernel::best() >= Kernel::Avx2, "the caller asked for it");
+    // SAFETY: checked above.
+    unsafe { differing_avx2(a, b) }
+}
+
+/// The portable loop, for a compiler that may count bits in vectors.
+///
+/// # Safety
+/// The processor has AVX2 and POPCNT.
+#[target_feature(enable = "avx2,popcnt")]
+unsafe fn differing_avx2(a: &[u64], b: &[u64]) -> [usize; 2] {
+    outline::count(a, b)
 }
