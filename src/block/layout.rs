@@ -209,7 +209,7 @@ fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
 }
 
 /// What stands between two tokens.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Gap<'a> {
     /// The strongest border: 0 none, 1 sentence, 2 line, 3 paragraph.
     strength: u8,
@@ -220,11 +220,33 @@ struct Gap<'a> {
 
 impl<'a> Gap<'a> {
     fn read(gap: &'a str, first: bool, last: bool, quotes: &mut Quotes, line: &mut Line) -> Self {
-        // Most gaps, and the others' way says the same of it.
-        if gap == " " && !first && !last {
-            quotes.word();
-            return Self { strength: 0, contact: false, after_break: gap };
+        if let Some(usual) = (!first && !last).then(|| Self::usual(gap, quotes, line)).flatten() {
+            return usual;
         }
+        Self::any(gap, first, last, quotes, line)
+    }
+
+    /// Most gaps, at a glance: what [`Gap::any`] says of them as well.
+    fn usual(gap: &'a str, quotes: &mut Quotes, line: &mut Line) -> Option<Self> {
+        let (strength, after_break) = match *gap.as_bytes() {
+            [b' '] => (0, gap),
+            [b'\n'] => (2, ""),
+            [b'-' | b'\''] => {
+                line.see(char::from(gap.as_bytes()[0]));
+                (0, gap)
+            }
+            [sign @ (b',' | b'.'), b' '] => {
+                line.see(char::from(sign));
+                (u8::from(sign == b'.'), gap)
+            }
+            _ => return None,
+        };
+        quotes.word();
+        Some(Self { strength, contact: false, after_break })
+    }
+
+    /// Any gap, a character at a time.
+    fn any(gap: &'a str, first: bool, last: bool, quotes: &mut Quotes, line: &mut Line) -> Self {
         let (mut breaks, mut sentence, mut newline) = (0, false, false);
         // An address has its sign between two words; before one it names a decorator or a person.
         let mut contact = gap == "@";
@@ -300,7 +322,7 @@ impl Entry {
 }
 
 /// Whether a quotation is open. Closed at the end of a paragraph, so that one stray mark does not quote a document.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Quotes {
     straight: bool,
     /// The last character was a straight mark: a second one beside it says the same.
@@ -337,7 +359,7 @@ impl Quotes {
 }
 
 /// Evidence for code on the current line.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Line {
     characters: u32,
     operators: u32,
@@ -408,6 +430,24 @@ mod tests {
 
     fn at(text: &str, border: Border, distance: u32) -> Vec<&str> {
         chosen(text, |m| m.distance(border) == distance)
+    }
+
+    #[test]
+    fn usual_gaps_are_read_as_any_other() {
+        let mut read = 0;
+        for gap in [" ", "\n", "-", "'", ", ", ". ", "; ", "@", "(", "-\n", "\r\n", ""] {
+            for (straight, doubled, depth) in [(false, false, 0), (true, true, 0), (true, false, 2)] {
+                for last in [None, Some('/'), Some('{')] {
+                    let (quotes, line) = (Quotes { straight, doubled, depth }, Line { last, ..Line::default() });
+                    let (mut quotes_of, mut line_of) = ([quotes.clone(), quotes], [line.clone(), line]);
+                    let Some(usual) = Gap::usual(gap, &mut quotes_of[0], &mut line_of[0]) else { continue };
+                    assert_eq!(usual, Gap::any(gap, false, false, &mut quotes_of[1], &mut line_of[1]), "{gap:?}");
+                    assert_eq!((&quotes_of[0], &line_of[0]), (&quotes_of[1], &line_of[1]), "{gap:?}");
+                    read += 1;
+                }
+            }
+        }
+        assert_eq!(read, 6 * 9);
     }
 
     #[test]

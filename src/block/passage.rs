@@ -52,8 +52,12 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32, token
     let mut asked: Vec<(u32, u32)> = (0u32..).zip(stretches).map(|(i, s)| (floor(s.copies), i)).collect();
     asked.sort_unstable();
     let mut out = vec![None; stretches.len()];
+    // Levels ascend: what falls below one takes part in none of those after it.
+    let mut frequent: Vec<(u32, Hit)> = (0u32..).zip(hits.iter().copied()).collect();
     for level in asked.chunk_by(|a, b| a.0 == b.0) {
-        let runs = runs(hits, level[0].0, k, max_gap, tokens);
+        let floor = level[0].0;
+        frequent.retain(|(_, hit)| hit.copies >= floor);
+        let runs = runs(&frequent, floor, k, max_gap, tokens);
         for &(_, i) in level {
             // A stretch may bridge a wider gap than a run does.
             let span = stretches[i as usize].span;
@@ -87,9 +91,10 @@ struct Run {
     kin_end: u32,
 }
 
-fn runs(hits: &[Hit], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
+/// The runs of hits, which have at least `floor` copies each and come with their places among all.
+fn runs(hits: &[(u32, Hit)], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
     let mut runs: Vec<Run> = Vec::new();
-    for (i, hit) in (0u32..).zip(hits).filter(|(_, h)| h.copies >= floor) {
+    for &(i, hit) in hits {
         let end = hit.position + k;
         match runs.last_mut() {
             Some(open) if hit.position <= open.passage.span.end + max_gap => {

