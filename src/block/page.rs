@@ -22,9 +22,9 @@ const MAX_NUMBERS: usize = 6;
 
 struct Line {
     span: ByteSpan,
-    /// Hash of the line with digit runs as one class and spaces as one.
+    /// Hash of the line with digit runs as one class and spaces as one; 0 where nobody asked.
     key: u64,
-    /// The first numbers on the line.
+    /// The first numbers on the line; 0 where nobody asked.
     numbers: [u32; MAX_NUMBERS],
     blank: bool,
     /// The line holds a form feed.
@@ -34,20 +34,20 @@ struct Line {
 /// The byte spans of running heads and feet, ascending.
 #[must_use]
 pub fn running_lines(text: &str) -> Vec<ByteSpan> {
-    let lines = read(text);
-    let mut order: Vec<u32> = (0u32..).zip(&lines).filter(|(_, l)| is_candidate(l)).map(|(i, _)| i).collect();
-    order.sort_unstable_by_key(|&i| (lines[i as usize].key, i));
-    let groups = || order.chunk_by(|&a, &b| lines[a as usize].key == lines[b as usize].key);
-    let mut running = vec![false; lines.len()];
+    let mut lines = read(text);
     let breaks = lines.iter().filter(|line| line.page_break).count();
-    for group in groups().filter(|g| is_numbered(&lines, g, breaks)) {
+    let mut running = vec![false; lines.len()];
+    // A text without numbered lines, as most are, has none: the others need not be looked at.
+    let mut order = looked_at(text, &mut lines, |line| line.bytes().fold(false, |any, b| any | b.is_ascii_digit()));
+    for group in groups(&lines, &order).filter(|g| is_numbered(&lines, g, breaks)) {
         group.iter().for_each(|&i| running[i as usize] = true);
     }
     if !running.contains(&true) {
         return Vec::new();
     }
+    order = looked_at(text, &mut lines, |_| true);
     let edge = running.clone();
-    for group in groups() {
+    for group in groups(&lines, &order) {
         let beside = group.iter().filter(|&&i| beside(&lines, i, |j| edge[j as usize] || lines[j as usize].page_break));
         if group.len() >= 3 && beside.count() * 5 >= group.len() * 4 {
             group.iter().for_each(|&i| running[i as usize] = true);
@@ -56,20 +56,40 @@ pub fn running_lines(text: &str) -> Vec<ByteSpan> {
     lines.iter().zip(&running).filter(|(_, r)| **r).map(|(l, _)| l.span).collect()
 }
 
+/// The candidates among the lines that are asked for, by key, then in order. Their keys and numbers are filled in.
+fn looked_at(text: &str, lines: &mut [Line], asked: impl Fn(&str) -> bool) -> Vec<u32> {
+    let mut order: Vec<u32> = Vec::new();
+    for (i, line) in (0u32..).zip(&mut *lines).filter(|(_, line)| is_candidate(line)) {
+        let shown = &text[line.span.range()];
+        if asked(shown) {
+            (line.key, line.numbers) = loose(shown);
+            order.push(i);
+        }
+    }
+    order.sort_unstable_by_key(|&i| (lines[i as usize].key, i));
+    order
+}
+
+/// The lines of one key each.
+fn groups<'a>(lines: &'a [Line], order: &'a [u32]) -> impl Iterator<Item = &'a [u32]> {
+    order.chunk_by(|&a, &b| lines[a as usize].key == lines[b as usize].key)
+}
+
 fn is_candidate(line: &Line) -> bool {
     !line.blank && line.span.len() as usize <= MAX_LINE_BYTES
 }
 
 fn read(text: &str) -> Vec<Line> {
     let narrow = |n: usize| u32::try_from(n).expect("a document is shorter than 4 GiB");
+    let breaks = text.contains('\u{C}');
     let mut start = 0;
     let mut lines = Vec::new();
     for raw in text.split_inclusive('\n') {
         let trimmed = raw.trim();
         let from = start + (raw.len() - raw.trim_start().len());
         let span = Span::new(narrow(from), narrow(from + trimmed.len()));
-        let (key, numbers) = if trimmed.len() <= MAX_LINE_BYTES { loose(trimmed) } else { (0, [0; MAX_NUMBERS]) };
-        lines.push(Line { span, key, numbers, blank: trimmed.is_empty(), page_break: raw.contains('\u{C}') });
+        let page_break = breaks && raw.contains('\u{C}');
+        lines.push(Line { span, key: 0, numbers: [0; MAX_NUMBERS], blank: trimmed.is_empty(), page_break });
         start += raw.len();
     }
     lines

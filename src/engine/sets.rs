@@ -5,6 +5,7 @@
 //! lost. A set on its own takes 8 bytes a shingle.
 
 use super::near::u64_at;
+use crate::near::verify;
 use crate::shuffle::{Stash, Ticket};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -38,9 +39,11 @@ impl Sets {
         if let Some(&ticket) = self.firsts.get(&component) {
             self.stash.get(ticket, &mut self.bytes)?;
             whole(&self.bytes, &mut self.first)?;
-            write_changed(ticket, &self.first, set, &mut self.new, &mut self.bytes);
-            if self.bytes.len() <= 8 * set.len() {
-                return self.stash.put(&self.bytes);
+            if is_alike(&self.first, set) {
+                write_changed(ticket, &self.first, set, &mut self.new, &mut self.bytes);
+                if self.bytes.len() <= 8 * set.len() {
+                    return self.stash.put(&self.bytes);
+                }
             }
         }
         self.bytes.clear();
@@ -109,6 +112,18 @@ fn whole(bytes: &[u8], set: &mut Vec<u64>) -> Result<()> {
 fn first_of(bytes: &[u8]) -> Option<Ticket> {
     let head = bytes.get(1..HEAD_BYTES)?;
     Some(Ticket { at: u64_at(head, 0), len: u32::from_le_bytes(head[8..12].try_into().ok()?) })
+}
+
+/// Numbers of two sets that are looked at first, and how many of them must be common.
+const LOOKED_AT: usize = 64;
+const COMMON: usize = LOOKED_AT / 8;
+
+/// Whether two sets have an eighth of their lowest numbers in common, which are a fair sample of hashes: with less, the
+/// changes take more room than the set.
+fn is_alike(first: &[u64], set: &[u64]) -> bool {
+    let (a, b) = (&first[..first.len().min(LOOKED_AT)], &set[..set.len().min(LOOKED_AT)]);
+    let most = a.len().min(b.len());
+    most < LOOKED_AT || verify::shared_at_least(a, b, COMMON).is_some()
 }
 
 /// Overwrites `out` by what makes `set` of `first`: the gaps between the places in `first` that are gone, and what is new.
