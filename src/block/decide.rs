@@ -66,6 +66,11 @@ const MIN_SIGNS: usize = 3;
 /// Share of words that the documents use nowhere else, from which on a passage is foreign to them. On the open sets
 /// passages that stay have a fifth of them or fewer, nine in ten times.
 const FOREIGN: f32 = 0.8;
+/// The same of one that begins and ends anywhere. In texts with a tenth of their letters misread, words of their own that
+/// are misread alike make up .85 of some passages.
+const WHOLLY_FOREIGN: f32 = 0.95;
+/// Share of the rest of the documents that other passages cover, up to which a foreign passage is no chapter of theirs.
+const MAX_FOREIGN_KIN: f32 = 0.5;
 /// Share of text on lines of code, or of numbers and single letters, from which on a passage is code or a table.
 const CODE: f32 = 0.4;
 const TABLE: f32 = 0.6;
@@ -85,7 +90,8 @@ const NOTICE: f32 = 0.03;
 /// The verdict on one template.
 #[must_use]
 pub fn decide(e: &Evidence, options: &Options) -> Reason {
-    let limits = e.tokens < options.min_tokens || e.copies < options.min_copies || e.documents < options.min_documents;
+    let limits =
+        e.length() < options.min_tokens || e.copies < options.min_copies || e.documents < options.min_documents;
     if limits {
         return Reason::BelowLimits;
     }
@@ -121,7 +127,7 @@ fn is_edge_of_site(e: &Evidence) -> bool {
 /// Begins and ends with lines; with paragraphs, or else it is of some length or in a dozen documents, comes a few times
 /// in each at most, and its documents share little else.
 fn is_set_in_many(e: &Evidence) -> bool {
-    let plain = e.kin < 0.25 && e.copies <= 5 * e.documents && (e.tokens >= MIN_FEW_TOKENS || e.documents >= 12);
+    let plain = e.kin < 0.25 && e.copies <= 5 * e.documents && (e.length() >= MIN_FEW_TOKENS || e.documents >= 12);
     e.lines >= MANY_LINES && (e.paragraphs >= 0.6 || plain)
 }
 
@@ -134,9 +140,17 @@ fn is_set_in_few(e: &Evidence) -> bool {
     let company = [e.copies >= 8, e.equal >= 5, e.documents >= 4, e.kin <= 0.15, e.kin <= 0.1];
     let signs = set.iter().chain(&company).filter(|&&sign| sign).count();
     let foreign = e.strange >= FOREIGN && e.kin <= 0.25 && e.sentences >= 0.2;
-    let long = e.tokens >= MIN_FEW_TOKENS || is_edge_of_site(e);
+    let long = e.length() >= MIN_FEW_TOKENS || is_edge_of_site(e);
     let apart = (e.paragraphs >= 0.4 && signs >= MIN_SIGNS) || (e.lines >= 0.95 && signs > MIN_SIGNS);
-    long && (apart || foreign)
+    (long && (apart || foreign)) || is_foreign(e)
+}
+
+/// A passage of some length, without what repeats beside it, whose words its few documents use nowhere else is foreign to
+/// them wherever it stands and whatever else they share: a notice in another language within a law that has sisters.
+fn is_foreign(e: &Evidence) -> bool {
+    let few = (2..MANY_DOCUMENTS).contains(&e.documents);
+    let foreign = e.strange >= WHOLLY_FOREIGN || (e.strange >= FOREIGN && e.sentences >= 0.2);
+    few && foreign && e.own >= MIN_FEW_TOKENS && e.kin <= MAX_FOREIGN_KIN
 }
 
 /// What one document repeats goes only if it shows a notice's marks (an address at least every 30 words), without being
@@ -145,7 +159,7 @@ fn is_set_in_few(e: &Evidence) -> bool {
 fn is_notice(e: &Evidence) -> bool {
     let marked = (NOTICE..0.4).contains(&e.contact);
     let signs = [e.paragraphs >= 0.6, e.lines >= 0.95, e.kin < 0.22];
-    marked && e.tokens >= 40 && e.paragraphs >= 0.3 && signs.iter().filter(|&&sign| sign).count() >= 2
+    marked && e.length() >= 40 && e.paragraphs >= 0.3 && signs.iter().filter(|&&sign| sign).count() >= 2
 }
 
 fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
@@ -159,7 +173,7 @@ fn protected(e: &Evidence, options: &Options) -> Option<Reason> {
     };
     // A licence at the end of several books; two documents may be versions of one.
     let own_text = e.apart >= 0.55 && e.documents >= 3;
-    let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text;
+    let related = ((e.documents >= 2 && e.kin >= kin) || e.shared >= shared) && !own_text && !is_foreign(e);
     // A source lies beside its quotations: a third of the copies in quotation marks is enough.
     if options.protects(Protect::Quotes) && (e.quoted >= 0.3 || e.cited >= 0.5) {
         Some(Reason::Quotation)
@@ -188,6 +202,7 @@ mod tests {
             sites: 0,
             of_site: None,
             tokens: 30,
+            own: 30,
             variants: 3,
             equal: 15,
             lines: 0.9,
@@ -203,6 +218,7 @@ mod tests {
             shared: 0.1,
             kin: 0.05,
             apart: 0.5,
+            alone: 0.0,
             around: [0, 0],
             medoid: Place::default(),
         }
@@ -227,6 +243,28 @@ mod tests {
         assert_eq!(reason(differing), Reason::WithinDocument);
         assert_eq!(reason(|e| (differing(e), e.kin = 0.3).0), Reason::Refrain);
         assert_eq!(reason(|e| e.copies = 1), Reason::BelowLimits);
+    }
+
+    #[test]
+    fn a_foreign_passage_goes_wherever_it_stands() {
+        let foreign = |e: &mut Evidence| {
+            (e.documents, e.copies, e.lines, e.paragraphs, e.sentences) = (2, 2, 0.0, 0.0, 0.0);
+            (e.strange, e.kin, e.shared) = (1.0, 0.4, 0.5);
+        };
+        assert_eq!(reason(foreign), Reason::FewDocuments);
+        assert_eq!(reason(|e| (foreign(e), e.own = 12).0), Reason::Relatives);
+        assert_eq!(reason(|e| (foreign(e), e.strange = 0.9).0), Reason::Relatives);
+        assert_eq!(reason(|e| (foreign(e), (e.strange, e.sentences) = (0.9, 0.5)).0), Reason::FewDocuments);
+        assert_eq!(reason(|e| (foreign(e), e.kin = 0.6).0), Reason::Relatives);
+        assert_eq!(reason(|e| (foreign(e), e.quoted = 0.5).0), Reason::Quotation);
+    }
+
+    #[test]
+    fn a_phrase_that_stands_alone_in_some_places_is_as_long_as_it_is_in_most() {
+        let phrase = |e: &mut Evidence| (e.documents, e.copies, e.own, e.alone) = (4, 4, 6, 0.5);
+        assert_eq!(reason(phrase), Reason::BelowLimits);
+        assert_eq!(reason(|e| (phrase(e), e.own = 12).0), Reason::RunningText);
+        assert_eq!(reason(|e| (phrase(e), e.alone = 0.4).0), Reason::FewDocuments);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Copy {
     pub kin: u8,
     /// Whether the passage is stacked at the edge of a document that has a text of its own besides.
     pub apart: bool,
+    /// Whether it is a block by itself: of some length, from the beginning of a paragraph to the end of one.
+    pub alone: bool,
 }
 
 impl Copy {
@@ -56,7 +58,7 @@ impl Copy {
         [
             u32::from_le_bytes([self.edges[0], self.edges[1], self.quoted, self.code]),
             u32::from_le_bytes([self.contact, self.numbers, self.cited, self.shared]),
-            u32::from_le_bytes([self.kin, self.apart.into(), self.strange, 0]),
+            u32::from_le_bytes([self.kin, self.apart.into(), self.strange, self.alone.into()]),
         ]
     }
 
@@ -66,14 +68,17 @@ impl Copy {
         let [shape, shares, company] = words.map(u32::to_le_bytes);
         let [first, last, quoted, code] = shape;
         let [contact, numbers, cited, shared] = shares;
-        let [kin, apart, strange, _] = company;
+        let [kin, apart, strange, alone] = company;
         let edges = [first, last];
-        Self { edges, quoted, code, contact, numbers, cited, shared, kin, apart: apart != 0, strange, ..self }
+        let (apart, alone) = (apart != 0, alone != 0);
+        Self { edges, quoted, code, contact, numbers, cited, shared, kin, apart, strange, alone, ..self }
     }
 }
 
 /// Half, in 255ths.
 const HALF: u8 = 128;
+/// Where so many of the copies are blocks by themselves, the others' passages say nothing about the block.
+const MOST: f32 = 0.5;
 
 /// The copies of one document of `tokens` tokens, from its hits; `template` names a hit's template. Ascending by template
 /// and place.
@@ -124,8 +129,20 @@ pub fn copies(
             kin: share(passage.kin, tokens - passage.span.len()),
             shared: share(passage.kin + passage.span.len(), tokens),
             apart: passage.apart,
+            alone: is_alone(stretch, hits),
         });
     }
+}
+
+/// A stretch of so many tokens may be a block by itself, whatever repeats beside it.
+const MIN_ALONE: u32 = 20;
+
+/// Whether a stretch is a block by itself. Then what its passage has besides is not of the block: the date line before it,
+/// which half of all texts have, or another notice.
+fn is_alone(stretch: &Stretch, hits: &[Hit]) -> bool {
+    let (first, last) = (hits[stretch.hits.start as usize], hits[stretch.hits.end as usize - 1]);
+    let set = first.marks.start() == Edge::Paragraph && last.marks.end() == Edge::Paragraph;
+    set && stretch.span.len() >= MIN_ALONE
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 255")]
@@ -149,6 +166,8 @@ pub struct Evidence {
     pub of_site: Option<f32>,
     /// Tokens of the representative copy.
     pub tokens: u32,
+    /// Tokens of a copy without the rest of its passage: the lower median.
+    pub own: u32,
     /// Distinct forms among the copies.
     pub variants: u32,
     /// Copies equal to the representative.
@@ -179,6 +198,8 @@ pub struct Evidence {
     pub kin: f32,
     /// Copies whose passage stands at the edge of a document that has a text of its own besides.
     pub apart: f32,
+    /// Copies that are blocks by themselves.
+    pub alone: f32,
     /// Tokens of the passage before and after a copy, in most copies.
     #[serde(skip)]
     pub around: [u32; 2],
@@ -214,7 +235,11 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
     };
     let share_of =
         |fits: &dyn Fn(&Copy) -> bool| ratio(copies.iter().filter(|c| fits(c)).count() as u64, copies.len() as u64);
-    let around = [median(copies, |c| c.span.start - c.passage.start), median(copies, |c| c.passage.end - c.span.end)];
+    let alone = share_of(&|c| c.alone);
+    let around = match alone >= MOST {
+        true => [0, 0],
+        false => [median(copies, |c| c.span.start - c.passage.start), median(copies, |c| c.passage.end - c.span.end)],
+    };
     let (medoid, variants, equal) = medoid(copies, around);
     let of_document = |c: &Copy| share(medoid.span.len().min(c.passage.len()), c.tokens);
     Evidence {
@@ -224,13 +249,15 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         sites: 0,
         of_site: None,
         tokens: medoid.span.len(),
+        own: median(copies, |c| c.span.len()),
         variants,
         equal,
-        lines: bounded(Edge::Line),
-        paragraphs: bounded(Edge::Paragraph),
-        sentences: bounded(Edge::Sentence),
+        lines: bounded(Edge::Line).max(alone),
+        paragraphs: bounded(Edge::Paragraph).max(alone),
+        sentences: bounded(Edge::Sentence).max(alone),
         quoted: share_of(&|c| c.quoted >= HALF),
         apart: share_of(&|c| c.apart),
+        alone,
         code: mean(&|c| c.code),
         contact: mean(&|c| c.contact),
         of_document: mean(&of_document),
@@ -245,18 +272,31 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
 }
 
 impl Evidence {
+    /// How long the block is, in tokens: where its copies are blocks by themselves, as long as most of them. One that is
+    /// short in most places is a phrase that stands alone in some.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        if self.alone >= MOST { self.own } else { self.tokens }
+    }
+
     /// How much text repeats: tokens of all copies.
     #[must_use]
     pub fn weight(&self) -> u64 {
         u64::from(self.tokens) * u64::from(self.copies)
     }
 
+    /// A copy, widened as far as its passage and those of most copies reach.
+    #[must_use]
+    pub fn widened(&self, copy: &Copy) -> Place {
+        let [left, right] = reach(copy, self.around);
+        Place { doc: copy.doc, span: Span::new(copy.span.start - left, copy.span.end + right) }
+    }
+
     /// Whether a stretch is a copy of the block, with at least four tenths of it there; else it is a phrase of the
     /// block that stands elsewhere.
     #[must_use]
     pub fn is_whole(&self, copy: &Copy) -> bool {
-        let [left, right] = reach(copy, self.around);
-        (copy.span.len() + left + right) * 10 >= self.tokens * MIN_COPY_TENTHS
+        self.widened(copy).span.len() * 10 >= self.tokens * MIN_COPY_TENTHS
     }
 }
 
@@ -338,6 +378,7 @@ mod tests {
             shared: 51,
             kin: 0,
             apart: false,
+            alone: false,
         }
     }
 
@@ -352,6 +393,44 @@ mod tests {
     }
 
     #[test]
+    fn what_repeats_beside_a_block_that_stands_alone_is_not_of_it() {
+        let mut copies = [copy(0, 50, 0, 9, 7), copy(1, 60, 4, 6, 7), copy(2, 70, 4, 6, 7), copy(3, 80, 30, 9, 7)];
+        copies.iter_mut().for_each(|c| c.edges = [Edge::Inside as u8; 2]);
+        copies[..2].iter_mut().for_each(|c| c.alone = true);
+        let e = evidence(&copies);
+        assert_eq!((e.medoid.span, e.tokens, e.own, e.length()), (Span::new(50, 60), 10, 10, 10));
+        assert_eq!((e.alone, e.lines, e.paragraphs), (0.5, 0.5, 0.5));
+        copies[0].alone = false;
+        let e = evidence(&copies);
+        assert_eq!((e.medoid.span, e.tokens, e.own, e.length()), (Span::new(56, 76), 20, 10, 20));
+        assert_eq!((e.alone, e.lines, e.paragraphs), (0.25, 0.25, 0.25));
+    }
+
+    #[test]
+    fn a_stretch_from_paragraph_to_paragraph_is_a_block_by_itself() {
+        use crate::block::dense::Dense;
+        use crate::block::reading::Reading;
+        let options = Options::default();
+        let words = |n: usize| (0..n).map(|i| format!("w{i}")).collect::<Vec<_>>().join(" ");
+        let alone = |text: &str, from: u32, to: u32| {
+            let (mut reading, mut dense, mut hits) = (Reading::new(&options), Dense::default(), Vec::new());
+            reading.read(text);
+            let all = Span::new(from, to);
+            let each = |hash, position, marks| {
+                hits.push(Hit { position, gram: hash, copies: 2, marks });
+                Ok::<(), crate::Error>(())
+            };
+            dense.grams(&options, (text, &reading), [all], each).unwrap();
+            let mut found = Vec::new();
+            copies_of_hits(&options, (0, 99), &hits, |_| 0, |copy| found.push(copy.alone));
+            found
+        };
+        assert_eq!(alone(&format!("One.\n\n{}\n\nTwo.", words(20)), 1, 21), [true]);
+        assert_eq!(alone(&format!("One.\n\n{}\n\nTwo.", words(19)), 1, 20), [false]);
+        assert_eq!(alone(&format!("One two three four five. {}\n\nTwo.", words(20)), 5, 25), [false]);
+    }
+
+    #[test]
     fn a_phrase_of_the_block_elsewhere_is_no_copy() {
         let copies = [copy(0, 50, 30, 30, 7), copy(1, 60, 30, 30, 7), copy(2, 70, 0, 0, 7)];
         let e = evidence(&copies);
@@ -361,7 +440,8 @@ mod tests {
 
     #[test]
     fn small_fields_come_back() {
-        let copy = Copy { edges: [1, 2], strange: 3, apart: true, kin: 4, cited: 5, ..copy(9, 50, 1, 2, 7) };
+        let copy =
+            Copy { edges: [1, 2], strange: 3, apart: true, alone: true, kin: 4, cited: 5, ..copy(9, 50, 1, 2, 7) };
         let bare = Copy { template: copy.template, doc: 9, span: copy.span, passage: copy.passage, ..Copy::default() };
         let bare = Copy { tokens: copy.tokens, content: copy.content, ..bare };
         assert_eq!(bare.with_packed(copy.packed()), copy);
