@@ -5,7 +5,7 @@
 //! are found ([`extended`]): a misread word at the edge ends the common grams, not the block.
 
 use super::decide::{Reason, decide};
-use super::letters::{Letters, agreed, extend};
+use super::letters::{BAND, Letters, agreed, follow};
 use super::sites::{Sites, Spread};
 use super::template::{self, Copy, Evidence, Place};
 use super::{EXTEND_BELOW_EQUAL, MIN_EXTENSION, Options};
@@ -52,7 +52,7 @@ impl Template {
             return None;
         }
         // Of what stays only the representative copy is ever shown.
-        let partners = if reason.strips() { partners(copies, evidence.medoid) } else { Vec::new() };
+        let partners = if reason.strips() { partners(copies, &evidence) } else { Vec::new() };
         let place = |c: &Copy| Place { doc: c.doc, span: c.span };
         let first = place(&copies[0]);
         let places = std::iter::once(evidence.medoid).chain(partners).collect();
@@ -173,15 +173,17 @@ pub fn worth(documents: u32, tokens: u32, number: u32) -> (u32, u32, u32) {
     (documents, tokens, number)
 }
 
-/// Some other copies to compare the representative one with: those of other forms first, each the first of its form.
-fn partners(copies: &[Copy], medoid: Place) -> Vec<Place> {
+/// Some other copies to compare the representative one with, widened as it is: those of other forms first, each the first
+/// of its form. What stands beside them is compared from the same border on.
+fn partners(copies: &[Copy], evidence: &Evidence) -> Vec<Place> {
+    let medoid = evidence.medoid;
     let mut forms: Vec<u64> = Vec::new();
     let (mut new, mut seen) = (Vec::new(), Vec::new());
     for copy in copies.iter().filter(|c| c.doc != medoid.doc || !c.span.overlaps(medoid.span)) {
         let list = if forms.contains(&copy.content) { &mut seen } else { &mut new };
         if list.len() < PARTNERS {
             forms.push(copy.content);
-            list.push(Place { doc: copy.doc, span: copy.passage });
+            list.push(evidence.widened(copy));
         }
         if new.len() == PARTNERS {
             break;
@@ -189,6 +191,9 @@ fn partners(copies: &[Copy], medoid: Place) -> Vec<Place> {
     }
     new.into_iter().chain(seen).take(PARTNERS).collect()
 }
+
+/// Stands for the beginning or the end of the document behind the letters beside a place; no letter has this code.
+const BORDER: u8 = 0;
 
 /// The letters beside and inside one place of a template; empty where they are not wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,25 +216,42 @@ impl Sight {
             letters.read(text, &tokens[from as usize..(to as usize).min(tokens.len())]);
             letters.codes.clone()
         };
-        Self {
+        let mut sight = Self {
             left: read(wants.beside, span.start.saturating_sub(CONTEXT_TOKENS), span.start),
             letters: read(wants.own, span.start, span.end),
             right: read(wants.beside, span.end, span.end + CONTEXT_TOKENS),
+        };
+        if wants.beside && span.start <= CONTEXT_TOKENS {
+            sight.left.insert(0, BORDER);
         }
+        if wants.beside && (span.end + CONTEXT_TOKENS) as usize >= tokens.len() {
+            sight.right.push(BORDER);
+        }
+        sight
     }
 }
 
-/// The letters of the representative copy, which is the first; where few copies are equal, as far beyond as others agree.
+/// The letters of the representative copy, which is the first; where few copies are equal, as far beyond as others agree. What
+/// goes on alike for as long as it was read has no end there: two texts that share more than a block.
 #[must_use]
 pub fn extended(sights: &[Sight]) -> Vec<u8> {
     let Some((medoid, partners)) = sights.split_first() else { return Vec::new() };
-    let reach = |along: &dyn Fn(&Sight) -> usize| {
-        let length = agreed(partners.iter().map(along).collect());
-        if length < MIN_EXTENSION { 0 } else { length }
+    let reach = |side: &dyn Fn(&Sight) -> (Vec<u8>, bool)| {
+        let (own, goes_on) = side(medoid);
+        let length = agreed(partners.iter().map(|p| follow(&own, &side(p).0).0).collect());
+        let is_endless = goes_on && length + BAND >= own.len();
+        if length < MIN_EXTENSION || is_endless { 0 } else { length }
     };
-    let left = reach(&|p| extend(medoid.left.iter().rev().copied(), p.left.iter().rev().copied()).0);
-    let right = reach(&|p| extend(medoid.right.iter().copied(), p.right.iter().copied()).0);
+    let left = reach(&|s| nearest_first(s.left.iter().rev()));
+    let right = reach(&|s| nearest_first(s.right.iter()));
     [&medoid.left[medoid.left.len() - left..], &medoid.letters, &medoid.right[..right]].concat()
+}
+
+/// The letters on one side of a place, and whether the text goes on behind them.
+fn nearest_first<'a>(letters: impl Iterator<Item = &'a u8>) -> (Vec<u8>, bool) {
+    let mut letters: Vec<u8> = letters.copied().collect();
+    let goes_on = letters.pop_if(|last| *last == BORDER).is_none();
+    (letters, goes_on)
 }
 
 #[cfg(test)]
@@ -296,5 +318,38 @@ mod tests {
         assert_eq!(String::from_utf8(extended(&sights)).unwrap(), "onetwothreefourfivesixseven");
         assert_eq!(extended(&sights[..1]), b"onetwo");
         assert!(extended(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_goes_on_alike_without_an_end_is_not_of_the_template() {
+        let seen = |shared: usize, own: &str| {
+            let words = (0..shared).map(|i| format!("word{i}")).collect::<Vec<_>>().join(" ");
+            let text = format!("x one two {words} {own}");
+            let (mut tokens, mut letters) = (Tokens::default(), Letters::default());
+            tokenize(&text, &mut tokens);
+            Sight::read(&text, &tokens.spans, Span::new(1, 3), Wants { own: true, beside: true }, &mut letters)
+        };
+        let length = |shared| extended(&[seen(shared, "and then some other text"), seen(shared, "which ends")]).len();
+        assert!(length(57) > 57 * 5);
+        assert_eq!(length(60), "onetwo".len());
+        // The documents end there.
+        assert!(extended(&[seen(60, ""), seen(60, "")]).len() > 60 * 5);
+    }
+
+    #[test]
+    fn a_template_reaches_over_a_number_that_differs_in_every_copy() {
+        let head = |number: &str| format!("x agency of torfbrand street phone {number} mail of the agency: one two");
+        let sights: Vec<Sight> = [head("841 9519966"), head("841 7721044"), head("841 7731044")]
+            .iter()
+            .zip([true, false, false])
+            .map(|(text, own)| {
+                let (mut tokens, mut letters) = (Tokens::default(), Letters::default());
+                tokenize(text, &mut tokens);
+                let end = u32::try_from(tokens.len()).expect("few");
+                Sight::read(text, &tokens.spans, Span::new(end - 2, end), Wants { own, beside: true }, &mut letters)
+            })
+            .collect();
+        let all = "xagencyoftorfbrandstreetphone8419519966mailoftheagencyonetwo";
+        assert_eq!(String::from_utf8(extended(&sights)).unwrap(), all);
     }
 }

@@ -108,6 +108,27 @@ pub fn extend(template: impl Iterator<Item = u8>, text: impl Iterator<Item = u8>
     at
 }
 
+/// How far two sequences of letters run along each other, as [`extend`], but over what differs where both go on alike
+/// behind it: the number that an address has, the line that one copy lacks. `O(length x BAND + leaps x LEAP^2)`.
+#[must_use]
+pub fn follow(template: &[u8], text: &[u8]) -> (usize, usize) {
+    let (mut t, mut x) = (0, 0);
+    loop {
+        let (along, used) = extend(template[t..].iter().copied(), text[x..].iter().copied());
+        (t, x) = (t + along, x + used);
+        let Some((over, beside)) = leap(&template[t..], &text[x..]) else { return (t, x) };
+        (t, x) = (t + over, x + beside);
+    }
+}
+
+/// The nearest place at which both go on with the same [`LANDING`] letters, at most [`LEAP`] letters on in either.
+fn leap(template: &[u8], text: &[u8]) -> Option<(usize, usize)> {
+    let places = |letters: &[u8]| (letters.len() + 1).saturating_sub(LANDING).min(LEAP + 1);
+    let [over, beside] = [template, text].map(places);
+    let lands = |&(i, j): &(usize, usize)| template[i..i + LANDING] == text[j..j + LANDING];
+    (0..over).flat_map(|i| (0..beside).map(move |j| (i, j))).filter(lands).min_by_key(|&(i, j)| (i + j, i))
+}
+
 /// How far a representative copy is to be extended, from how far it runs along the same side of a few other copies: as
 /// far as two of them agree. One more letters-only neighbour may be a relative that carries on alike by chance.
 #[must_use]
@@ -122,6 +143,11 @@ const EDIT: i32 = 2;
 /// How far the score may fall: five wrong letters in a row, a broken word.
 const DROP: i32 = 10;
 
+/// Most letters that differ between two stretches of an alignment: a line of an address.
+const LEAP: usize = 40;
+/// Fewest letters alike behind them: two or three words, too many for chance.
+const LANDING: usize = 16;
+
 /// Most letters by which the two sides of an alignment may drift apart.
 pub const BAND: usize = 8;
 
@@ -129,12 +155,39 @@ pub const BAND: usize = 8;
 mod tests {
     use super::*;
     use crate::text::{Tokens, tokenize};
+    use proptest::prelude::*;
 
     fn letters(text: &str) -> Letters {
         let (mut tokens, mut letters) = (Tokens::default(), Letters::default());
         tokenize(text, &mut tokens);
         letters.read(text, &tokens.spans);
         letters
+    }
+
+    #[test]
+    fn what_goes_on_alike_behind_a_number_or_a_lost_line_is_followed() {
+        let follow = |a: &str, b: &str| follow(a.as_bytes(), b.as_bytes());
+        assert_eq!(follow("phone8417721044mailcontactnewsagency", "phone8419519966mailcontactnewsagency"), (36, 36));
+        assert_eq!(follow("phone8417721044mailcontactnewsagency", "phone84mailcontactnewsagency"), (36, 28));
+        assert_eq!(follow("phone8417721044mailcontact", "phone8419519966mailcontact"), (8, 8));
+    }
+
+    proptest! {
+        #[test]
+        fn following_goes_on_where_extension_ends(
+            head in "[a-d]{0,40}", a in "[a-d]{0,60}", b in "[a-d]{0,60}", tail in "[a-d]{0,30}",
+        ) {
+            let [a, b] = [&a, &b].map(|middle| [&head, middle, &tail].map(|s| s.as_bytes().to_vec()).concat());
+            let (t, x) = follow(&a, &b);
+            let (first, used) = extend(a.iter().copied(), b.iter().copied());
+            prop_assert!(first <= t && t <= a.len() && used <= x && x <= b.len());
+            // Nothing alike is within reach behind the end.
+            for i in t..(t + LEAP + 1).min((a.len() + 1).saturating_sub(LANDING)) {
+                for j in x..(x + LEAP + 1).min((b.len() + 1).saturating_sub(LANDING)) {
+                    prop_assert_ne!(&a[i..i + LANDING], &b[j..j + LANDING]);
+                }
+            }
+        }
     }
 
     #[test]
@@ -156,6 +209,7 @@ mod tests {
         assert_eq!(extended("abcdefghijklmnopqrstuvw", "abcdefgh0123456789012345"), (8, 8));
         assert_eq!((agreed(vec![3, 90, 12]), agreed(vec![7]), agreed(vec![])), (12, 7, 0));
         assert_eq!(extended("", "abc"), (0, 0));
+        assert_eq!(follow(b"", b"abc"), (0, 0));
         assert_eq!(extended("abc", ""), (0, 0));
     }
 }

@@ -19,11 +19,12 @@
 //!    that goes, the copies that are whole ([`template::Evidence::is_whole`]) and in no spree are stripped; those in a
 //!    spree are spared.
 //! 6. accepted templates, most documents first, then longest ([`judge::worth`]) -> their medoids' letters, where
-//!    at most [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies
-//!    ([`judge::extended`]) -> [`bank::Bank`].
+//!    at most [`EXTEND_BELOW_EQUAL`] copies are equal extended to what [`letters::agreed`] of four other copies, over the
+//!    numbers and lines that differ ([`letters::follow`], [`judge::extended`]) -> [`bank::Bank`].
 //! 7. document -> [`bank::Bank::find`]; a match is stripped if it touches no spared copy and overlaps a stripped one or
 //!    [`bank::Match::is_sure`]; a template with too many of the latter kind ([`bank::is_flood`]) adds none.
-//! 8. document -> [`crate::plan::edit::pieces`] and [`crate::plan::edit::cuts`].
+//! 8. document -> [`crate::plan::edit::pieces`] and [`crate::plan::edit::cuts`], which leave program code at the ends of
+//!    a block where it is ([`crate::plan::strip::without_code`]).
 //!
 //! Frequent seeds are counted, never dropped and never enumerated in pairs: they are the boilerplate. Everything here
 //! is a pure function over slices; `engine::block` runs it over a corpus, the Python package over a table that Spark holds.
@@ -57,7 +58,8 @@ pub const PASSAGE_GAP: u32 = 8;
 /// Stretches of a template at most this many tokens apart are one copy; the same reach joins grams into templates.
 /// On text with planted altered blocks 12 and 24 find the same; a longer reach bridges more foreign words.
 pub const MAX_GAP: u32 = 12;
-/// Up to so many equal copies, the representative may be cut short by errors near its ends; more show the true ends.
+/// Up to so many equal copies, the representative may be cut short by errors near its ends; more show the true ends. At 5,
+/// what follows a block in many documents goes with it (paged text: tables of contents, damage .0066 against .0058).
 pub const EXTEND_BELOW_EQUAL: u32 = 2;
 /// Fewest letters by which a representative is extended on one side; less is chance.
 pub const MIN_EXTENSION: usize = 10;
