@@ -5,9 +5,9 @@
 //! stay. A document of which nothing would be left stays whole.
 
 use super::strip::{self, Cut, Piece};
-use crate::block::Options;
 use crate::block::bank::Match;
 use crate::block::reading::Reading;
+use crate::block::{Options, Protect};
 use crate::span::{ByteSpan, TokenSpan};
 
 /// What bears on the matches of one template in one document.
@@ -59,7 +59,12 @@ pub fn cuts(
     running: u32,
     is_listed: impl Fn(u32) -> bool,
 ) -> Option<Vec<Cut>> {
-    let body = pieces.iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..*p });
+    let keeps_code = !options.exact && options.protects(Protect::Code);
+    let body =
+        pieces.iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..*p }).map(|piece| match keeps_code {
+            true if !is_listed(piece.block) => strip::without_code(text, reading.spans(), piece),
+            _ => piece,
+        });
     let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running });
     let pieces: Vec<Piece> = body.chain(heads).collect();
     if pieces.is_empty() {

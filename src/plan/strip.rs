@@ -5,6 +5,7 @@
 //! rules, dots, tags, brackets), and leaves one paragraph break where two paragraphs meet. Cuts are pure deletions
 //! on character borders, so the original comes back by putting them in again.
 
+use crate::block::layout::{self, Marks};
 use crate::span::{ByteSpan, Span, TokenSpan};
 
 /// A stretch of tokens to strip, and the block it belongs to.
@@ -73,6 +74,20 @@ pub fn apply(text: &str, cuts: &[Cut]) -> String {
     out
 }
 
+/// A piece without the paragraphs of program code at its ends, which begin what stands beside the block: the first lines
+/// that files of one kind share, behind their licence. Empty where it is nothing but code.
+#[must_use]
+pub fn without_code(text: &str, tokens: &[ByteSpan], piece: Piece) -> Piece {
+    let page = Page { text, tokens };
+    let Span { start, end } = piece.tokens;
+    let inside = (start + 1..end).filter(|&i| page.at_paragraph(i));
+    let borders: Vec<u32> = std::iter::once(start).chain(inside).chain([end]).collect();
+    let is_prose = |paragraph: &&[u32]| !page.is_code(paragraph[0], paragraph[1]);
+    let first = borders.windows(2).find(is_prose).map_or(end, |paragraph| paragraph[0]);
+    let last = borders.windows(2).rev().find(is_prose).map_or(end, |paragraph| paragraph[1]);
+    Piece { tokens: Span::new(first, last), ..piece }
+}
+
 struct Page<'a> {
     text: &'a str,
     tokens: &'a [ByteSpan],
@@ -110,6 +125,18 @@ impl<'a> Page<'a> {
         self.at_line(i)
             || gap.contains(['。', '！', '？'])
             || (gap.contains(['.', '!', '?']) && gap.ends_with(char::is_whitespace))
+    }
+
+    /// Whether all lines with these tokens are program code.
+    fn is_code(&self, start: u32, end: u32) -> bool {
+        let (first, last) = (start as usize, end as usize);
+        let from = self.gap_end(start) - after_last_break(self.gap(start)).len();
+        let to = self.gap_start(end) + line_tail(self.gap(end));
+        let inside: Vec<ByteSpan> =
+            self.tokens[first..last].iter().map(|t| Span::new(t.start - narrow(from), t.end - narrow(from))).collect();
+        let mut marks = Vec::new();
+        layout::marks(&self.text[from..to], &inside, &mut marks);
+        marks.iter().all(|marks| marks.has(Marks::CODE))
     }
 
     /// Sorted and disjoint; pieces closer than [`MAX_BRIDGE`] tokens joined unless a paragraph ends between them.
@@ -151,10 +178,12 @@ impl<'a> Page<'a> {
         let paragraph_end =
             (start.max(end.saturating_sub(MAX_OVERRUN)) + 1..=end).rev().find(|&i| self.at_paragraph(i));
         // Of a border outside and a line's inside the nearer one was meant: a block that goes on with the first word of
-        // the next line, by chance the same for some copies, does not take the line along.
+        // the next line, by chance the same for some copies, does not take the line along. Of a line's border outside and
+        // a paragraph's inside it is the paragraph's.
         let nearer = |inward: Option<u32>, outward: Option<u32>, from: u32| {
             let steps = |i: u32| i.abs_diff(from);
-            inward.filter(|&i| self.at_line(i) && outward.is_none_or(|o| steps(i) < steps(o)))
+            let parted = |i: u32, o: u32| steps(i) <= MAX_INWARD && self.at_paragraph(i) && !self.at_paragraph(o);
+            inward.filter(|&i| self.at_line(i) && outward.is_none_or(|o| steps(i) < steps(o) || parted(i, o)))
         };
         let first = if self.at_sentence(start) {
             start
@@ -183,7 +212,6 @@ impl<'a> Page<'a> {
             (false, true) => (from - inline_head(before), to + line_tail(after)),
             (false, false) => (from - inline_head(before), to + inline_tail(after)),
         };
-        let narrow = |n: usize| u32::try_from(n).expect("a document is shorter than 4 GiB");
         Cut { span: Span::new(narrow(from), narrow(to)), block: piece.block }
     }
 
@@ -211,6 +239,10 @@ impl<'a> Page<'a> {
             None => (from + head_breaks(&self.text[from..to], wanted), to),
         }
     }
+}
+
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).expect("a document is shorter than 4 GiB")
 }
 
 /// Lines of a gap between a line with words and the next: its first is the end of the one before it, its last the
@@ -377,7 +409,50 @@ mod tests {
         );
     }
 
+    #[test]
+    fn of_a_line_outside_and_a_paragraph_inside_the_paragraph_is_meant() {
+        let text = "[[A notice of eight words that everyone knows.\n\nUse the]] second door.\nThe third is locked.";
+        assert_eq!(stripped(text), "Use the second door.\nThe third is locked.");
+        // The last line is a paragraph of the block: only its end differs.
+        let text = "One.\n\n[[A notice of eight words that everyone knows.\n\nPhone: 12]] 34\n\nTwo.";
+        assert_eq!(stripped(text), "One.\n\nTwo.");
+    }
+
+    #[test]
+    fn code_beside_a_block_stays() {
+        fn without(text: &str) -> Vec<&str> {
+            let mut tokens = Tokens::default();
+            tokenize(text, &mut tokens);
+            let piece = Piece { tokens: Span::new(0, u32::try_from(tokens.len()).expect("few")), block: 0 };
+            let left = without_code(text, &tokens.spans, piece).tokens;
+            tokens.spans[left.start as usize..left.end as usize].iter().map(|t| &text[t.range()]).collect()
+        }
+        assert_eq!(without("#define A_B\n\n/* a notice */\n\n#ifndef C_D\n#include <e.h>"), ["a", "notice"]);
+        assert_eq!(
+            without("a notice\n\nlet x = 1;\n\nto all\n\nuse a::b;"),
+            ["a", "notice", "let", "x", "1", "to", "all"]
+        );
+        assert_eq!(without("a notice\nlet x = 1;"), ["a", "notice", "let", "x", "1"]);
+        assert_eq!(without("use a::b;\n\nlet x = 1;"), [""; 0]);
+    }
+
     proptest! {
+        #[test]
+        fn only_whole_paragraphs_of_code_stay(text in "(a b\n|c d\n\n|#if X_Y\n|use p::q;\n\n|\n){0,12}", start in 0u32..8, n in 0u32..30) {
+            let mut tokens = Tokens::default();
+            tokenize(&text, &mut tokens);
+            let count = u32::try_from(tokens.len()).expect("few");
+            let start = start.min(count);
+            let piece = Piece { tokens: Span::new(start, (start + n).min(count)), block: 3 };
+            let left = without_code(&text, &tokens.spans, piece);
+            prop_assert!(piece.tokens.start <= left.tokens.start && left.tokens.end <= piece.tokens.end);
+            prop_assert_eq!(without_code(&text, &tokens.spans, left), left);
+            let prose = |t: &ByteSpan| matches!(&text[t.range()], "a" | "b" | "c" | "d");
+            let before = &tokens.spans[piece.tokens.start as usize..left.tokens.start as usize];
+            let after = &tokens.spans[left.tokens.end as usize..piece.tokens.end as usize];
+            prop_assert!(!before.iter().chain(after).any(prose));
+        }
+
         #[test]
         fn cuts_fall_between_characters_and_words_and_stay_cut(text in "([a-zé]{1,4}|[ .,#*-]|\n|\r\n|。|日|<b>){0,60}", raw in proptest::collection::vec((0u32..30, 1u32..8), 0..4)) {
             let mut tokens = Tokens::default();
