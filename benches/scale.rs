@@ -4,6 +4,7 @@
 //! cargo bench --bench scale                      0.02 GB, every mode
 //! cargo bench --bench scale -- 0.2 256M          gigabytes of text, memory
 //! cargo bench --bench scale -- 2 1G dedup,strip  some modes only
+//! cargo bench --bench scale -- .5 256M dedup,strip tiny   documents of a line, 10^7 of them
 //! ```
 //!
 //! The corpus is written to a temporary folder (`TMPDIR`) and read by the command in a process of its own, so that the
@@ -24,7 +25,8 @@ fn main() {
     let gigabytes: f64 = argument(0, "0.02").parse().expect("gigabytes of text");
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.jsonl");
-    let documents = corpus::write(Recipe::default(), gigabytes * 1e9, &input);
+    let recipe = if argument(3, "") == "tiny" { Recipe::tiny() } else { Recipe::default() };
+    let documents = corpus::write(recipe, gigabytes * 1e9, &input);
     println!("{gigabytes} GB, {documents} documents, memory {}", argument(1, "256M"));
     println!("mode       peak MiB  spill/text   wall s  cpu s/GB  removed");
     for mode in argument(2, "clean,dedup,strip,exact").split(',') {

@@ -47,6 +47,13 @@ impl Default for Recipe {
     }
 }
 
+impl Recipe {
+    /// Documents of a line: messages, captions, queries.
+    pub(crate) fn tiny() -> Self {
+        Self { words: 8, planted: 0, paged: 0, ..Self::default() }
+    }
+}
+
 /// One document.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Made {

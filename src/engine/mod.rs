@@ -18,6 +18,7 @@ mod sets;
 mod stages;
 pub mod summary;
 mod table;
+mod verdicts;
 
 pub use explain::explain;
 pub use options::{Mode, OnBadRecord, Options};
@@ -146,7 +147,7 @@ fn inputs(corpus: &Corpus<'_>, census: &Census) -> Inputs {
 
 fn near_summary(near: &Near, decided: &Decided, clusters: u64) -> NearSummary {
     use crate::near::Reason;
-    let verdicts = || decided.near.iter().flat_map(|n| n.verdicts.iter()).map(|(_, verdict)| verdict);
+    let verdicts = || decided.near.iter().flat_map(|n| n.verdicts.iter());
     let count = |reason: Reason| verdicts().filter(|v| v.reason == Some(reason)).count() as u64;
     let bands = near.bands();
     let point = |(similarity, probability)| SCurvePoint { similarity, probability };

@@ -9,24 +9,23 @@ use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::sets::{SetReader, Sets};
 use super::table::{Names, Table};
+use super::verdicts::Verdicts;
 use crate::io::{InputFile, Parser};
-use crate::near::{self, Components, Decider, Member, Near, Rank, Verdict, lsh};
+use crate::near::{self, Components, Decider, Member, Near, Rank, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Stash, Ticket};
 use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// What the near-duplicate way decided.
 pub(super) struct Outcome {
-    /// One row for every document that shares a verified edge with another.
-    pub(super) verdicts: Table<Verdict>,
-    /// Names of all candidates.
+    /// One for every document that shares a verified edge with another.
+    pub(super) verdicts: Verdicts,
+    /// Of all candidates.
     pub(super) names: Names,
-    /// UTF-8 bytes of the candidates' texts.
-    pub(super) text_bytes: Table<u32>,
     /// What was read.
     pub(super) census: Census,
 }
@@ -240,7 +239,7 @@ fn join(corpus: &Corpus<'_>, bands: crate::shuffle::Shuffle<Band>, rows: u32) ->
 }
 
 fn union(components: &Mutex<Components>, edges: &mut Vec<(u32, u32)>) {
-    let mut components = components.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut components = components.lock().unwrap_or_else(PoisonError::into_inner);
     for (a, b) in edges.drain(..) {
         components.union(a, b);
     }
@@ -273,7 +272,6 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
     let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), corpus.budget(32));
     let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
-    let mut text_bytes = Table::default();
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
     let most_known = corpus.budget(16 * 2 * size_of::<(u128, Ticket)>());
@@ -303,8 +301,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
                 if known.len() < most_known {
                     known.insert(f.sequence, shingles);
                 }
-                names.push(f.doc, &f.name)?;
-                text_bytes.push(f.doc, f.text_bytes);
+                names.push(f.doc, &f.name, f.text_bytes)?;
                 let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
                 let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
                 scatter.push(Candidate { component, position, doc, tokens, sequence, shingles })?;
@@ -314,7 +311,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     )?;
     drop(known);
     let verdicts = verdicts(corpus, near, by_component, &shingles.finish())?;
-    Ok(Outcome { verdicts, names, text_bytes, census })
+    Ok(Outcome { verdicts, names, census })
 }
 
 fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mut Vec<u64>, name: String) -> Found {
@@ -340,9 +337,10 @@ fn verdicts(
     near: &Near,
     by_component: crate::shuffle::Shuffle<Candidate>,
     shingles: &Stash,
-) -> Result<Table<Verdict>> {
-    let decided = corpus.fold(by_component, |_, mut groups| {
-        let mut verdicts: Vec<Verdict> = Vec::new();
+) -> Result<Verdicts> {
+    let all: Mutex<Verdicts> = Mutex::default();
+    corpus.fold(by_component, |_, mut groups| {
+        let mut verdicts = Verdicts::default();
         let mut sets = SetReader::new(shingles);
         while let Some(mut group) = groups.next_group()? {
             let mut decider = Decider::new(near);
@@ -353,9 +351,8 @@ fn verdicts(
             })?;
             verdicts.extend(near::clustered(decider.finish()));
         }
-        Ok(verdicts)
+        all.lock().unwrap_or_else(PoisonError::into_inner).append(verdicts);
+        Ok(())
     })?;
-    let mut rows: Vec<(u32, Verdict)> = decided.into_iter().flatten().map(|v| (v.doc, v)).collect();
-    rows.sort_unstable_by_key(|r| r.0);
-    Ok(Table::from_sorted(rows))
+    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner).sorted())
 }

@@ -10,6 +10,7 @@ use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
 use super::table::Table;
+use super::verdicts::Numbers;
 use crate::block::decide::Reason as Why;
 use crate::io::{Chunk, OutDir, OutPart, Parser, pack, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
@@ -21,7 +22,6 @@ use crate::record::{Action, RecordView};
 use crate::report::{self, Excerpt, Gallery, Group, Picture};
 use crate::span::ByteSpan;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Everything that was decided.
@@ -41,12 +41,8 @@ pub(super) struct Totals {
 }
 
 impl Decided {
-    fn verdict(&self, doc: u32) -> Option<&Verdict> {
-        self.near.as_ref().and_then(|n| n.verdicts.get(doc))
-    }
-
-    fn dropped(&self, doc: u32) -> Option<&Verdict> {
-        self.verdict(doc).filter(|v| !v.kept)
+    fn dropped(&self, doc: u32) -> Option<Verdict> {
+        self.near.as_ref().and_then(|n| n.verdicts.get(doc)).filter(|v| !v.kept)
     }
 
     fn cuts(&self, doc: u32) -> &[Cut] {
@@ -55,7 +51,7 @@ impl Decided {
 
     /// The documents that are dropped or edited, ascending.
     fn changed(&self) -> Vec<u32> {
-        let dropped = self.near.iter().flat_map(|n| n.verdicts.iter()).filter(|(_, v)| !v.kept).map(|(doc, _)| doc);
+        let dropped = self.near.iter().flat_map(|n| n.verdicts.iter()).filter(|v| !v.kept).map(|v| v.doc);
         let edited = self.block.iter().flat_map(|b| b.cuts.iter()).map(|(doc, _)| doc);
         let mut changed: Vec<u32> = dropped.chain(edited).collect();
         changed.sort_unstable();
@@ -69,47 +65,22 @@ impl Decided {
         self.block.as_ref().map(|b| &b.census).or(of_near).expect("one of the two ways ran")
     }
 
-    fn name(&self, doc: u32) -> Result<String> {
+    /// What a document that is dropped or edited is called, and the bytes of its text.
+    fn name(&self, doc: u32) -> Result<(String, u32)> {
         match (&self.near, &self.block) {
             (Some(near), _) if self.dropped(doc).is_some() => near.names.get(doc),
             (_, Some(block)) => block.edited.get(doc),
-            _ => Ok(String::new()),
+            _ => Ok(Default::default()),
         }
-    }
-
-    /// Bytes of the text of a document that is dropped or edited.
-    fn text_bytes(&self, doc: u32) -> u64 {
-        let of_dropped = self.near.as_ref().and_then(|n| n.text_bytes.get(doc));
-        let of_edited = || self.block.as_ref().and_then(|b| b.text_bytes.get(doc));
-        of_dropped.or_else(of_edited).map_or(0, |&bytes| bytes.into())
     }
 
     /// The clusters with their members by number, for the page.
-    pub(super) fn groups(&self) -> Vec<Group> {
-        let clusters = self.members().into_iter().map(|(cluster, members)| Group {
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group> + '_ {
+        self.near.iter().flat_map(|near| near.verdicts.clusters().into_iter()).map(|(cluster, members)| Group {
             cluster,
             kept: kept_of(&members),
-            dropped: members.iter().filter(|(_, v)| !v.kept).map(|&(doc, v)| (doc, v.similarity)).collect(),
-        });
-        clusters.collect()
-    }
-
-    /// The members of every cluster in input order.
-    fn members(&self) -> BTreeMap<u64, Vec<(u32, Verdict)>> {
-        let numbers = self.clusters();
-        let mut members: BTreeMap<u64, Vec<(u32, Verdict)>> = BTreeMap::new();
-        for (doc, verdict) in self.near.iter().flat_map(|n| n.verdicts.iter()) {
-            members.entry(numbers[&verdict.cluster_root]).or_default().push((doc, *verdict));
-        }
-        members
-    }
-
-    /// Clusters by their root, numbered from 1 in the order of their first member.
-    fn clusters(&self) -> BTreeMap<u32, u64> {
-        let roots = self.near.iter().flat_map(|n| n.verdicts.iter()).map(|(_, v)| v.cluster_root);
-        let mut numbers: BTreeMap<u32, u64> = roots.map(|root| (root, 0)).collect();
-        (1..).zip(numbers.values_mut()).for_each(|(i, number)| *number = i);
-        numbers
+            dropped: members.iter().filter(|v| !v.kept).map(|v| (v.doc, v.similarity)).collect(),
+        })
     }
 
     fn why(&self, block: u32) -> Why {
@@ -125,12 +96,12 @@ pub(super) fn plan(
     out: Option<&OutDir>,
     spread: &mut Distributions,
 ) -> Result<Totals> {
-    let clusters = decided.clusters();
+    let clusters = decided.near.as_ref().map(|near| near.verdicts.numbers());
     let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
     let mut totals = Totals::default();
     for doc in decided.changed() {
-        let line = line(corpus, decided, &clusters, doc)?;
-        totals.add(&line, decided.text_bytes(doc), spread);
+        let (line, text_bytes) = line(corpus, decided, clusters.as_ref(), doc)?;
+        totals.add(&line, text_bytes.into(), spread);
         file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
     }
     file.map_or(Ok(()), crate::io::JsonLines::finish)?;
@@ -157,10 +128,11 @@ impl Totals {
     }
 }
 
-fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: &BTreeMap<u32, u64>, doc: u32) -> Result<PlanLine> {
+/// The line of a document, and the bytes of its text.
+fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: Option<&Numbers>, doc: u32) -> Result<(PlanLine, u32)> {
     let (file, row) = decided.census().place(doc);
     let (file, row) = (corpus.inputs.files()[file].name.clone(), row + 1);
-    let id = decided.name(doc)?;
+    let (id, text_bytes) = decided.name(doc)?;
     let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(doc)) else {
         let spans = decided.cuts(doc).iter().map(|c| PlanSpan {
             start: c.span.start,
@@ -169,41 +141,32 @@ fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: &BTreeMap<u32, u64>, d
             why: wording(decided.why(c.block)),
         });
         let (action, reason) = (PlanAction::Edit, Reason::Blocks);
-        return Ok(PlanLine {
-            file,
-            row,
-            id,
-            action,
-            reason,
-            of: None,
-            similarity: None,
-            cluster: None,
-            spans: spans.collect(),
-        });
+        let (of, similarity, cluster, spans) = (None, None, None, spans.collect());
+        return Ok((PlanLine { file, row, id, action, reason, of, similarity, cluster, spans }, text_bytes));
     };
     let (reason, similarity) = match verdict.reason {
         Some(NearReason::Exact) => (Reason::Exact, verdict.similarity),
         Some(NearReason::Contained) => (Reason::Contained, verdict.contained),
         _ => (Reason::Near, verdict.similarity),
     };
-    let of = verdict.of.map(|doc| near.names.get(doc)).transpose()?;
-    let cluster = clusters.get(&verdict.cluster_root).copied();
-    let action = PlanAction::Drop;
-    Ok(PlanLine { file, row, id, action, reason, of, similarity: Some(similarity), cluster, spans: Vec::new() })
+    let of = verdict.of.map(|doc| near.names.get(doc)).transpose()?.map(|name| name.0);
+    let cluster = clusters.and_then(|clusters| clusters.of(verdict.cluster_root));
+    let (action, similarity, spans) = (PlanAction::Drop, Some(similarity), Vec::new());
+    Ok((PlanLine { file, row, id, action, reason, of, similarity, cluster, spans }, text_bytes))
 }
 
 /// The member that stays; every cluster has one.
-fn kept_of(members: &[(u32, Verdict)]) -> u32 {
-    members.iter().find(|(_, v)| v.kept).map_or(members[0].0, |m| m.0)
+fn kept_of(members: &[Verdict]) -> u32 {
+    members.iter().find(|v| v.kept).map_or(members[0].doc, |v| v.doc)
 }
 
 /// The lines of `clusters.jsonl`.
 pub(super) fn cluster_lines(decided: &Decided) -> impl Iterator<Item = Result<ClusterLine>> + '_ {
     let near = decided.near.iter();
-    near.flat_map(|near| decided.members().into_iter().map(move |cluster| (near, cluster))).map(
+    near.flat_map(|near| near.verdicts.clusters().into_iter().map(move |cluster| (near, cluster))).map(
         |(near, (id, members))| {
-            let named = |&(doc, v): &(u32, Verdict)| Ok(Member { id: near.names.get(doc)?, similarity: v.similarity });
-            let kept = near.names.get(kept_of(&members))?;
+            let named = |v: &Verdict| Ok(Member { id: near.names.get(v.doc)?.0, similarity: v.similarity });
+            let kept = near.names.get(kept_of(&members))?.0;
             Ok(ClusterLine { id, kept, members: members.iter().map(named).collect::<Result<_>>()? })
         },
     )

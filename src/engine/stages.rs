@@ -8,8 +8,10 @@
 use super::Options;
 use super::corpus::Corpus;
 use super::near::Outcome as NearOutcome;
-use super::table::{Names, Table};
+use super::table::Names;
+use super::verdicts::Verdicts;
 use crate::io::OutDir;
+use crate::near::Verdict;
 use crate::shuffle::Stash;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -124,7 +126,7 @@ impl Lines<'_> {
     }
 
     pub(super) fn names(&mut self, names: &Names) -> Result<()> {
-        self.many(names.docs().map(|doc| Ok((doc, names.get(doc)?))))
+        self.many(names.iter())
     }
 }
 
@@ -172,7 +174,7 @@ impl Reader<'_> {
 
     pub(super) fn names(&mut self, corpus: &Corpus<'_>) -> Result<Names> {
         let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
-        self.many(|(doc, name): (u32, String)| names.push(doc, &name))?;
+        self.many(|(doc, name, bytes): (u32, String, u32)| names.push(doc, &name, bytes))?;
         Ok(names)
     }
 }
@@ -181,15 +183,17 @@ impl Kept for NearOutcome {
     fn save(&self, to: &mut Lines<'_>) -> Result<()> {
         to.one(&self.census)?;
         to.many(self.verdicts.iter().map(Ok))?;
-        to.names(&self.names)?;
-        to.many(self.text_bytes.iter().map(Ok))
+        to.names(&self.names)
     }
 
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
         let census = from.one()?;
-        let verdicts = Table::from_sorted(from.all()?);
+        let mut verdicts = Verdicts::default();
+        from.many(|verdict: Verdict| {
+            verdicts.extend([verdict]);
+            Ok(())
+        })?;
         let names = from.names(corpus)?;
-        let text_bytes = Table::from_sorted(from.all()?);
-        Ok(Self { verdicts, names, text_bytes, census })
+        Ok(Self { verdicts: verdicts.sorted(), names, census })
     }
 }

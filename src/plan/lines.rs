@@ -252,9 +252,15 @@ impl Example {
             start: span.start,
             end: span.end,
             before: text[before..start].into(),
-            text: beginning(&text[start..end], EXAMPLE_BYTES).into(),
+            text: Self::shown(&text[start..end]).into(),
             after: beginning(&text[end..], CONTEXT_BYTES).into(),
         }
+    }
+
+    /// What an example shows of its own text, or of as much of it as is at hand.
+    #[must_use]
+    pub fn shown(text: &str) -> &str {
+        beginning(text, EXAMPLE_BYTES)
     }
 }
 

@@ -5,8 +5,6 @@ use crate::plan::lines::{Example, beginning};
 use crate::span::ByteSpan;
 use serde::{Deserialize, Serialize};
 
-/// Copies shown of a block.
-const EXAMPLES: usize = 3;
 /// Of a longer block only the beginning is shown.
 const MAX_SHOWN_BYTES: usize = 4000;
 
@@ -20,6 +18,9 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Copies shown of a block.
+    pub const EXAMPLES: usize = 3;
+
     /// Of the copy at `bytes` of the text of a document with this id.
     #[must_use]
     pub fn of_copy(id: String, text: &str, bytes: ByteSpan) -> Self {
@@ -36,7 +37,7 @@ impl Picture {
             let others: Vec<&str> = others.iter().map(|other| other.template.as_str()).collect();
             slots::template(&representative.template, &others)
         });
-        let examples = copies.iter_mut().flat_map(|p| p.examples.drain(..)).take(EXAMPLES).collect();
+        let examples = copies.iter_mut().flat_map(|p| p.examples.drain(..)).take(Self::EXAMPLES).collect();
         Self { template, examples }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
 use super::reviewed::Reviewed;
-use super::shown::Shown;
+use super::shown::{Put, Shown};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
@@ -19,7 +19,7 @@ use crate::plan::edit;
 use crate::plan::strip::{Cut, Piece};
 use crate::record::RecordView;
 use crate::report::Picture;
-use crate::shuffle::{Stash, Ticket};
+use crate::shuffle::Stash;
 use crate::span::{Span, TokenSpan};
 
 /// What is known before the documents are cut.
@@ -37,7 +37,7 @@ struct Seen {
     /// Which of the template's places.
     which: u32,
     sight: Sight,
-    shown: Ticket,
+    shown: Put,
 }
 
 /// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
@@ -74,8 +74,9 @@ pub(super) fn read_templates(
             },
             |seen| {
                 for (mut one, picture) in seen {
-                    one.shown = shown.put(&picture)?;
-                    sights[one.template as usize].push(one);
+                    let of_template = &mut sights[one.template as usize];
+                    one.shown = shown.put(&picture, of_template.iter().map(|other| other.shown))?;
+                    of_template.push(one);
                 }
                 Ok(())
             },
@@ -86,7 +87,7 @@ pub(super) fn read_templates(
         sights.sort_unstable_by_key(|s| s.which);
         shown.add(&sights.iter().map(|s| s.shown).collect::<Vec<_>>())?;
         if let (Some(reviewed), Some(sight)) = (&mut reviewed, sights.first()) {
-            reviewed.verdict(&shown.at(sight.shown)?.template).into_iter().for_each(|reason| template.review(reason));
+            reviewed.verdict(&shown.text_of(sight.shown)?).into_iter().for_each(|reason| template.review(reason));
         }
         if template.reason.strips() && !options.exact {
             let letters = extended(&sights.into_iter().map(|s| s.sight).collect::<Vec<_>>());
@@ -125,8 +126,11 @@ fn sight(
     let wants = Wants { own: wants.own || (reads_all && which == 0), ..wants };
     let sight = Sight::read(text, spans, span, wants, letters);
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
-    let picture = Picture::of_copy(name.to_owned(), text, bytes);
-    (Seen { template: number, which, sight, shown: Ticket::default() }, picture)
+    let mut picture = Picture::of_copy(name.to_owned(), text, bytes);
+    if which as usize >= Picture::EXAMPLES {
+        picture.examples.clear();
+    }
+    (Seen { template: number, which, sight, shown: Put::default() }, picture)
 }
 
 /// What is cut from one document.
@@ -175,17 +179,15 @@ pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<O
 fn outcome(corpus: &Corpus<'_>, mut found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
     let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
     let mut rows = Vec::with_capacity(edits.len());
-    let mut text_bytes = Table::default();
     for (doc, edit) in edits {
         count_listed(&mut found.templates, &edit.new);
         if !edit.cuts.is_empty() {
-            edited.push(doc, &edit.name)?;
-            text_bytes.push(doc, edit.text_bytes);
+            edited.push(doc, &edit.name, edit.text_bytes)?;
             rows.push((doc, edit.cuts));
         }
     }
     let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
-    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, untold: 0, shown: found.shown, edited, text_bytes, census })
+    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, untold: 0, shown: found.shown, edited, census })
 }
 
 /// The copies found by their words, by document; without the first of each where that one is to stay.

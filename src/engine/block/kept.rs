@@ -15,8 +15,7 @@ impl Kept for Outcome {
         to.many(self.cuts.iter().map(Ok))?;
         let blocks = self.blocks.iter().enumerate();
         to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
-        to.names(&self.edited)?;
-        to.many(self.text_bytes.iter().map(Ok))
+        to.names(&self.edited)
     }
 
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
@@ -26,11 +25,9 @@ impl Kept for Outcome {
         let (mut blocks, mut shown) = (Vec::new(), Shown::new(corpus));
         from.many(|(evidence, reason, picture): (Evidence, Reason, Picture)| {
             blocks.push(Block { evidence, reason });
-            let ticket = shown.put(&picture)?;
-            shown.add(&[ticket])
+            shown.add_picture(&picture)
         })?;
         let edited = from.names(corpus)?;
-        let text_bytes = Table::from_sorted(from.all()?);
-        Ok(Self { cuts, blocks, untold, shown, edited, text_bytes, census })
+        Ok(Self { cuts, blocks, untold, shown, edited, census })
     }
 }

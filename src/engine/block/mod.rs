@@ -56,10 +56,8 @@ pub(super) struct Outcome {
     pub(super) untold: u64,
     /// What they look like.
     pub(super) shown: Shown,
-    /// Names of the documents with a cut.
+    /// The documents with a cut.
     pub(super) edited: Names,
-    /// Bytes of their texts.
-    pub(super) text_bytes: Table<u32>,
     /// What was read.
     pub(super) census: Census,
 }

@@ -106,8 +106,7 @@ impl Reviewed {
             tokenize(text, &mut tokens);
             let tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
             templates.push(Template::listed(Evidence { tokens, ..Evidence::default() }));
-            let ticket = shown.put(&Picture { template: text.clone(), examples: Vec::new() })?;
-            shown.add(&[ticket])?;
+            shown.add_picture(&Picture { template: text.clone(), examples: Vec::new() })?;
         }
         Ok(found)
     }
