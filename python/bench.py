@@ -2,12 +2,17 @@
 
     maturin build --release --manifest-path python/Cargo.toml && pip install the wheel, pyarrow, pysail, pyspark-client
     python python/bench.py [DOCUMENTS [ROUNDS]]        # 100,000 and 3; writes to a temporary folder
-    python python/bench.py spark [DOCUMENTS]           # 400,000 short ones, on Sail; also compares what was decided
+    python python/bench.py spark [DOCUMENTS [MASTER [MODE...]]]
+
+``spark`` takes 400,000 short ones on Sail, or on classic Spark where a master is named (``local-cluster[2,1,2048]``: two
+executors; needs pyspark and Java), and also compares what was decided. ``start`` is a session that starts, runs a Python
+function on every executor, and ends.
 
 Each round runs all of them in turn, each in a process of its own; the least of the rounds counts, as other work on the
 machine only ever adds. The command is the wheel's: the same code, built the same way.
 """
 
+import ctypes
 import itertools
 import json
 import os
@@ -15,6 +20,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 IN_MEMORY = """
@@ -68,12 +74,57 @@ def documents(count, seed=1):
 
 
 def cost(*arguments):
-    """CPU seconds and bytes of memory at most of a process that runs to its end."""
+    """CPU seconds of a process that runs to its end and of all that it starts, and bytes of memory that any of them had
+    at most."""
+    PR_SET_CHILD_SUBREAPER = 36  # Who outlives the process, as executors do, becomes a child of this one.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     process = os.posix_spawn(sys.executable, [sys.executable, *map(str, arguments)], os.environ)
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{arguments} failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    seconds = peak = 0
+    while True:
+        try:
+            ended, status, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return seconds, peak
+        if ended == process and status:
+            raise SystemExit(f"{arguments} failed")
+        seconds += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss * 1024)
+
+
+class Memory:
+    """Bytes of memory of all that this process starts, together, at most; looked at twice a second."""
+
+    def __enter__(self):
+        self.peak, self._end = 0, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._end.wait(0.5):
+            self.peak = max(self.peak, sum(map(self._share, self._below(os.getpid()))))
+
+    def _below(self, process):
+        for thread in Path(f"/proc/{process}/task").glob("*"):
+            try:
+                children = (thread / "children").read_text().split()
+            except OSError:
+                continue
+            for child in children:
+                yield child
+                yield from self._below(child)
+
+    def _share(self, process):
+        """What processes share is divided among them."""
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return 0
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def write(folder, rows):
@@ -107,33 +158,53 @@ def main(count=100_000, rounds=3):
         print(f"{mode}: table in memory / command = {ratio:.2f}")
 
 
-def job(mode, path, out):
-    """What a Spark job does, on Sail."""
-    from pysail.spark import SparkConnectServer
+def session(master):
+    """A session on Sail, or on classic Spark."""
     from pyspark.sql import SparkSession
 
+    if master == "sail":
+        from pysail.spark import SparkConnectServer
+
+        session.server = SparkConnectServer(port=0)
+        session.server.start(background=True)
+        return SparkSession.builder.remote(f"sc://localhost:{session.server.listening_address[1]}").getOrCreate()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(master).config("spark.ui.enabled", "false")
+    for key, value in [("driver.host", "127.0.0.1"), ("driver.bindAddress", "127.0.0.1"), ("executor.memory", "1g")]:
+        builder = builder.config(f"spark.{key}", value)
+    for setting in filter(None, os.environ.get("BENCH_CONF", "").split(";")):
+        builder = builder.config(*setting.split("=", 1))
+    return builder.getOrCreate()
+
+
+def job(master, mode, path, out):
+    """What a Spark job does."""
     import descale.spark
 
-    server = SparkConnectServer(port=0)
-    server.start(background=True)
-    session = SparkSession.builder.remote(f"sc://localhost:{server.listening_address[1]}").getOrCreate()
-    found = getattr(descale.spark, mode)(session.read.parquet(path), id="n", checkpoint=out + "/stages")
-    found.kept.write.parquet(out + "/kept")
-    found.decisions.write.parquet(out + "/decisions")
-    session.stop()
+    spark = session(master)
+    if mode == "start":
+        spark.range(2, numPartitions=2).mapInArrow(lambda batches: batches, "id long").collect()
+    else:
+        found = getattr(descale.spark, mode)(spark.read.parquet(path), id="n", checkpoint=out + "/stages")
+        found.kept.write.parquet(out + "/kept")
+        found.decisions.write.parquet(out + "/decisions")
+    spark.stop()
 
 
-def spark(count=400_000):
-    """The same documents by the command and on Sail: CPU seconds of both, and whether they decided the same."""
+def spark(count=400_000, master="sail", *modes):
+    """The same documents by the command and on Spark: CPU seconds of both, and whether they decided the same."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         start(folder, "pages", count)
-        for mode in ["dedup", "strip", "clean"]:
+        alone = cost(__file__, "job", master, "start", folder / "a.parquet", folder)
+        print(f"start: {alone[0]:.1f} CPU s")
+        for mode in modes or ["dedup", "strip", "clean"]:
             out = ["--out", folder / "out", "--overwrite", "--quiet"]
             alone = cost("-m", "descale", mode, folder / "a.jsonl", *out)
-            cluster = cost(__file__, "job", mode, folder / "a.parquet", folder / mode)
-            print(f"{mode}: command {alone[0]:.1f} CPU s, Sail {cluster[0]:.1f}, ratio {cluster[0] / alone[0]:.2f}")
-            print(f"{mode}: command {alone[1] / 1e6:.0f} MB, Sail {cluster[1] / 1e6:.0f} MB")
+            with Memory() as memory:
+                cluster = cost(__file__, "job", master, mode, folder / "a.parquet", folder / mode)
+            print(f"{mode}: command {alone[0]:.1f} CPU s, {master} {cluster[0]:.1f}, ratio {cluster[0] / alone[0]:.2f}")
+            print(f"{mode}: command {alone[1] / 1e6:.0f} MB, {master} {memory.peak / 1e6:.0f} MB", flush=True)
             subprocess.run([sys.executable, __file__, "compare", folder, mode], check=True)
 
 
@@ -168,6 +239,6 @@ if __name__ == "__main__":
         sys.path.pop(0)  # Beside this file lies the source of the package, not the wheel's content.
         job(*sys.argv[2:])
     elif sys.argv[1:2] == ["spark"]:
-        spark(*map(int, sys.argv[2:]))
+        spark(*map(int, sys.argv[2:3]), *sys.argv[3:])
     else:
         main(*map(int, sys.argv[1:]))

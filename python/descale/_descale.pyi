@@ -19,6 +19,7 @@ __all__ = [
     "Links",
     "Matches",
     "Packed",
+    "Packer",
     "Pictured",
     "Places",
     "Ranked",
@@ -30,6 +31,7 @@ __all__ = [
     "Spans",
     "Spoilt",
     "Table",
+    "Templates",
     "Union",
     "Verdicts",
     "__version__",
@@ -48,6 +50,7 @@ __all__ = [
     "similarity",
     "sketch",
     "tokenize",
+    "unpack",
     "ways",
 ]
 
@@ -71,6 +74,13 @@ def band_keys(texts: Any, **options: Any) -> Table: ...
 def seeds(texts: Any, **options: Any) -> Table: ...
 def similarity(a: str, b: str, **options: Any) -> list[float]: ...
 def similarities(a: Any, b: Any, **options: Any) -> Table: ...
+def unpack(packets: Any) -> list[Table]: ...
+@final
+class Packer:
+    def __new__(cls, keys: list[str], buckets: int) -> Packer: ...
+    def push(self, rows: Any) -> Table: ...
+    def finish(self) -> Table: ...
+
 @final
 class Bands:
     def __new__(cls, arguments: dict[str, Any]) -> Bands: ...
@@ -138,6 +148,11 @@ class Links:
 @final
 class Joined:
     def __new__(cls, arguments: dict[str, Any]) -> Joined: ...
+    def push(self, rows: Any) -> None: ...
+    def finish(self) -> Table: ...
+
+@final
+class Templates:
     def push(self, rows: Any) -> None: ...
     def finish(self) -> Table: ...
 

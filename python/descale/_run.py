@@ -18,7 +18,7 @@ class Result:
     Attributes:
         summary: counts, bytes, times and options as a dictionary: the content of ``summary.json``.
         folder: where plan, blocks and clusters lie; a temporary folder, gone with this object, if none was named.
-            The URL of a place in an object store as it was given; its tables must be fetched from there.
+            The URL of a place in an object store as it was given; its tables are fetched from there.
         table: of a run over a table, the rows that stay: same columns, what is left of the texts. ``None`` for files
             and for :func:`scan`.
         decisions: of a run over a table, one row for each row of it, in order: ``row`` (from 0), ``action`` (keep,
@@ -44,7 +44,9 @@ class Result:
     def blocks(self):
         """A row for each repeated passage, in order of first occurrence.
 
-        Columns: id, template, tokens, copies, documents, sites, decision, why, examples (id, start, end).
+        Columns: id, template, tokens, copies, documents, sites, decision, why, evidence (what the decision looked at:
+        most_in_document, variants, and shares of the copies: lines, paragraphs, quoted, code; of_site, the share of a
+        site's documents that carry it), examples (id, start, end).
         """
         return _descale.read_lines(self.folder, "blocks")
 

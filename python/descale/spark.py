@@ -5,25 +5,20 @@ the same rows, numbered in the same order, with the same options give the same d
 offers is used: the DataFrame API and ``mapInArrow``. The package must be installed on every executor.
 
 What is shuffled are keys and numbers, the shingles of candidates (8 bytes a token), and of each block the letters and
-the pictures of five places, never texts. Every fold sorts its partition itself and trusts no order. Stages are written to the
-checkpoint folder and read back, so that a lost executor costs a stage at most and plans stay short.
+the pictures of five places, never texts. What goes from a map or a fold to a fold travels in packets, many rows in one
+value: Spark takes every row that it shuffles apart and puts it together again, at a cost above that of the fold. Every fold
+sorts its partition itself and trusts no order. Stages are written to the checkpoint folder and read back, so that a lost
+executor costs a stage at most and plans stay short.
 """
 
 import functools
 from typing import NamedTuple
 
-_POSTINGS = "key long, doc long, other long"
-_EDGES = "doc long, other long"
+_PACKETS = "bucket long, packet binary"
 _COMPONENTS = "doc long, component long"
-_CANDIDATES = "component long, doc long, tokens long, rank double, sequence binary, shingles binary"
 _DECISIONS = "doc long, action string, reason string, of long, similarity double, cluster long"
 
-_SEEDS = "key long, doc long, position long"
-_PLACES = "doc long, position long"
 _PACKED = "doc long, rows binary"
-_GRAMS = "key long, doc long, position long, marks long"
-_HITS = "gram long, doc long, position long, copies long, marks long"
-_LINKS = "gram long, other long, meetings long, copies long"
 _COPIES = (
     "template long, doc long, site long, start long, end long, passage_start long, passage_end long, tokens long, "
     "content long, shape long, shares long, company long"
@@ -34,7 +29,8 @@ _RANKED = "template long, number long, verdict binary"
 _SIGHTS = "number long, which long, left binary, letters binary, right binary, picture string"
 _BLOCKS = (
     "id long, template string, tokens long, copies long, documents long, sites long, decision string, why string, "
-    "examples array<struct<id: string, start: long, end: long>>, letters binary"
+    "evidence struct<most_in_document: long, variants: long, lines: float, paragraphs: float, quoted: float, code: float, "
+    "of_site: float>, examples array<struct<id: string, start: long, end: long>>, letters binary"
 )
 _EDITS = "doc long, cuts binary, new binary"
 _COUNTS = "number long, count long"
@@ -45,6 +41,11 @@ _DOC, _CUTS = "__descale_doc", "__descale_cuts"
 
 _ROWS_AT_ONCE = 1024
 _ROWS_OUT = 1 << 16
+_PACKETS_AT_ONCE = 256
+
+# Keys are spread over so many buckets for each partition: Spark deals buckets to partitions by hash, and of many small ones
+# each partition gets about as many.
+_BUCKETS = 16
 
 
 class Deduplicated(NamedTuple):
@@ -68,8 +69,8 @@ class Stripped(NamedTuple):
     ``start``, ``end`` (half-open, in UTF-8 bytes of the text), ``block`` and ``why``."""
     blocks: object
     """DataFrame: a row for each repeated passage: ``id`` (in order of first occurrence), ``template``, ``tokens``,
-    ``copies``, ``documents``, ``sites``, ``decision`` (strip, keep-first or keep), ``why``, ``examples`` (a list of
-    ``id``, ``start``, ``end``)."""
+    ``copies``, ``documents``, ``sites``, ``decision`` (strip, keep-first or keep), ``why``, ``evidence`` (as of
+    :meth:`descale.Result.blocks`), ``examples`` (a list of ``id``, ``start``, ``end``)."""
 
 
 class Cleaned(NamedTuple):
@@ -95,7 +96,7 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
             is kept; ``file_number << 40 | row_number`` is one that never changes. (``monotonically_increasing_id``
             changes with the partitions: a retried task would number its rows anew.)
         partitions: of the shuffles; without it, what Spark is configured to. One should hold at most about ten
-            million postings of 24 bytes.
+            million postings, 10 to 15 bytes each on the way and 24 to 48 in the fold.
         broadcast_rows: what was found of documents is looked up in the texts by broadcasts of so many (about 100 bytes
             each).
         **options: those of :func:`descale.dedup` that decide on near-duplicates: ``threshold``, ``recall``, ``keep``,
@@ -199,12 +200,21 @@ class _Stages:
     def __init__(self, spark, folder, partitions, broadcast_rows):
         self._spark = spark
         self._folder = str(folder).rstrip("/")
-        self._partitions = partitions
+        self._partitions = [partitions] if partitions else []
+        self._buckets = _BUCKETS * (partitions or int(spark.conf.get("spark.sql.shuffle.partitions", "200")))
         self._limit = broadcast_rows
 
-    def by(self, keys, rows):
+    def packed(self, rows, work, keys=""):
+        """What the work makes of the rows, in packets: those of one key have the same bucket."""
+        return rows.mapInArrow(_in_packets(work, keys.split(), self._buckets), _PACKETS)
+
+    def by(self, key, rows):
         """The rows, all of one key in the same partition."""
-        return rows.repartition(*([self._partitions] if self._partitions else []), *keys.split())
+        return rows.repartition(*self._partitions, key)
+
+    def by_bucket(self, packets):
+        """The packets, all of one bucket in the same partition."""
+        return self.by("bucket", packets)
 
     def keep(self, name, rows, schema):
         """Computes the rows now, and gives them as they were written."""
@@ -238,13 +248,13 @@ def _documents(df, text, id, keep=None, site=None):
 def _near(stages, documents, options):
     """Decides on near-duplicates."""
     texts = documents.select("doc", "text", *(["cuts"] if "cuts" in documents.columns else []))
-    postings = texts.mapInArrow(_map("Bands", options), _POSTINGS)
-    edges = stages.keep("edges", stages.by("key", postings).mapInArrow(_fold("Edges"), _EDGES), _EDGES)
+    postings = stages.by_bucket(stages.packed(texts, _map("Bands", options), "key"))
+    edges = stages.keep("edges", stages.packed(postings, _fold("Edges")), _PACKETS)
     joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
     components = stages.keep("components", joined, _COMPONENTS)
 
-    candidates = stages.look_up(documents, components).mapInArrow(_map("Candidates", options), _CANDIDATES)
-    verdicts = stages.by("component", candidates).mapInArrow(_fold("Verdicts", options), _DECISIONS)
+    candidates = stages.packed(stages.look_up(documents, components), _map("Candidates", options), "component")
+    verdicts = stages.by_bucket(candidates).mapInArrow(_fold("Verdicts", options), _DECISIONS)
     return stages.keep("decisions", verdicts, _DECISIONS)
 
 
@@ -271,14 +281,14 @@ def _blocks(stages, documents, options):
 
 
 def _hits(stages, documents, options):
-    """Every gram that repeats, at its places: seeds first, then all grams around those that repeat."""
+    """Every gram that repeats, at its places, packed by gram: seeds first, then all grams around those that repeat."""
     texts = documents.select("doc", "text")
-    seeds = stages.by("key", texts.mapInArrow(_map("Seeds", options), _SEEDS))
-    places = stages.by("doc", seeds.mapInArrow(_fold("Places"), _PLACES))
+    seeds = stages.by_bucket(stages.packed(texts, _map("Seeds", options), "key"))
+    places = stages.by_bucket(stages.packed(seeds, _fold("Places"), "doc"))
     regions = stages.keep("regions", places.mapInArrow(_fold("Regions", options), _PACKED), _PACKED)
     texts = documents.select("doc", "text", *(["site"] if "site" in documents.columns else []))
-    grams = stages.look_up(texts, regions).mapInArrow(_map("Grams", options), _GRAMS)
-    return stages.keep("hits", stages.by("key", grams).mapInArrow(_fold("Repeats", options), _HITS), _HITS)
+    grams = stages.packed(stages.look_up(texts, regions), _map("Grams", options), "key")
+    return stages.keep("hits", stages.packed(stages.by_bucket(grams), _fold("Repeats", options), "gram"), _PACKETS)
 
 
 def _sites(stages, documents):
@@ -296,21 +306,18 @@ def _judged(stages, hits, sites, options):
     """Grams that belong together are templates; the verdict on each, and the places it bears on."""
     from pyspark.sql import functions as F
 
-    links = stages.by("doc", hits.select("gram", "doc", "position", "copies")).mapInArrow(_fold("Links", options), _LINKS)
-    edges = stages.by("gram other", links).mapInArrow(_fold("Joined", options), _EDGES)
-    joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
-    templates = stages.keep("templates", joined, _COMPONENTS)
-    templates = templates.select(F.col("doc").alias("gram"), F.col("component").alias("template"))
-    hits = hits.join(templates, "gram", "left")
-    hits = hits.withColumn("template", F.coalesce("template", "gram"))
-    copies = stages.by("doc", hits).mapInArrow(_fold("Copies", options), _COPIES)
-    several = sites is not None and sites.count() > 1
+    of_documents = stages.by_bucket(stages.packed(hits, _unpacked, "doc"))
+    links = stages.by_bucket(stages.packed(of_documents, _fold("Links", options), "gram other"))
+    edges = stages.packed(links, _fold("Joined", options)).repartition(1)
+    templates = stages.keep("templates", stages.packed(edges, _fold("Union"), "doc"), _PACKETS)
+    hits = stages.packed(stages.by_bucket(hits.unionByName(templates)), _fold("Templates"), "doc")
+    hits, find = stages.by_bucket(hits), _fold("Copies", options)
     if sites is None:
-        copies = copies.withColumn("documents", F.lit(0).cast("long"))
+        copies, several = stages.by_bucket(stages.packed(hits, find, "template")), False
     else:
-        copies = copies.join(sites, "site", "left").withColumn("documents", F.coalesce("documents", F.lit(0).cast("long")))
-    judged = stages.by("template", copies).mapInArrow(_fold("Judged", options, several), _JUDGED)
-    return stages.keep("judged", judged, _JUDGED)
+        copies, several = hits.mapInArrow(find, _COPIES).join(sites, "site", "left"), sites.count() > 1
+        copies = stages.by("template", copies.withColumn("documents", F.coalesce("documents", F.lit(0).cast("long"))))
+    return stages.keep("judged", copies.mapInArrow(_fold("Judged", options, several), _JUDGED), _JUDGED)
 
 
 def _pictured(stages, documents, judged, ranked, options):
@@ -435,16 +442,55 @@ def _map(name, *arguments):
 
 
 def _fold(name, *arguments):
-    """A fold over all batches of a partition, by the class of this name."""
+    """A fold over all batches of a partition, of rows or packets of them, by the class of this name."""
 
     def run(batches):
         import pyarrow
 
-        from descale.spark import _kernel
+        from descale.spark import _kernel, _rows
 
         kernel = _kernel(name, arguments)
         for batch in batches:
-            kernel.push(batch)
+            for rows in _rows(batch):
+                kernel.push(rows)
         yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
 
     return run
+
+
+def _in_packets(work, keys, buckets):
+    """The work over batches, its rows in packets by these keys."""
+
+    def run(batches):
+        import pyarrow
+
+        from descale import _descale
+
+        packer = _descale.Packer(keys, buckets)
+        for rows in work(batches):
+            yield from pyarrow.table(packer.push(rows)).to_batches(max_chunksize=_PACKETS_AT_ONCE)
+        yield from pyarrow.table(packer.finish()).to_batches(max_chunksize=_PACKETS_AT_ONCE)
+
+    return run
+
+
+def _unpacked(batches):
+    """The rows that are in packets."""
+    import pyarrow
+
+    from descale.spark import _rows
+
+    for batch in batches:
+        for rows in _rows(batch):
+            yield from pyarrow.table(rows).to_batches(max_chunksize=_ROWS_OUT)
+
+
+def _rows(batch):
+    """The rows of a batch; those in packets a few packets at once, for they are much smaller than what is in them."""
+    from descale import _descale
+
+    if "packet" not in batch.schema.names:
+        yield batch
+        return
+    for start in range(0, batch.num_rows, _PACKETS_AT_ONCE):
+        yield from _descale.unpack(batch.slice(start, _PACKETS_AT_ONCE))

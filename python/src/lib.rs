@@ -7,6 +7,7 @@ mod blocks;
 mod columns;
 mod errors;
 mod options;
+mod packets;
 mod parts;
 mod run;
 mod shuffled;
@@ -33,6 +34,8 @@ fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(parts::seeds, module)?)?;
     module.add_function(wrap_pyfunction!(parts::similarity, module)?)?;
     module.add_function(wrap_pyfunction!(parts::similarities, module)?)?;
+    module.add_class::<packets::Packer>()?;
+    module.add_function(wrap_pyfunction!(packets::unpack, module)?)?;
     module.add_class::<shuffled::Bands>()?;
     module.add_class::<shuffled::Edges>()?;
     module.add_class::<shuffled::Union>()?;
@@ -46,6 +49,7 @@ fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<blocks::find::Sites>()?;
     module.add_class::<blocks::judge::Links>()?;
     module.add_class::<blocks::judge::Joined>()?;
+    module.add_class::<blocks::judge::Templates>()?;
     module.add_class::<blocks::judge::Copies>()?;
     module.add_class::<blocks::judge::Judged>()?;
     module.add_class::<blocks::judge::Ranked>()?;

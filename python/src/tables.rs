@@ -2,12 +2,13 @@
 
 use crate::columns::Table;
 use crate::errors::input;
-use arrow_array::Float64Array;
 use arrow_array::builder::{Float64Builder, StringBuilder, UInt64Builder};
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, StructArray, UInt32Array, UInt64Array};
+use arrow_array::{Float32Array, Float64Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{Field, Schema};
-use descale::plan::lines::{BlockLine, ClusterLine, PlanLine};
+use descale::io::{Nameless, Results};
+use descale::plan::lines::{BlockEvidence, BlockLine, ClusterLine, PlanLine};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 use pyo3_arrow::ffi::{ArrayIterator, to_stream_pycapsule};
@@ -111,12 +112,13 @@ pub(crate) fn records(columns: Vec<(&str, ArrayRef)>) -> ArrayRef {
     Arc::new(StructArray::new(fields.into(), columns, None::<NullBuffer>).slice(0, length))
 }
 
-/// The lines of a result folder's file.
+/// The lines of a file of results, in a folder or an object store.
 pub(crate) fn lines<T: DeserializeOwned>(folder: &Path, name: &str) -> descale::Result<Vec<T>> {
-    let path = folder.join(name);
+    let results = Results::open(folder, &["summary.json", name], &Nameless::default())?;
+    let path = results.folder().join(name);
     let file = match File::open(&path) {
         // A way that did not run left no file.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.join("summary.json").exists() => {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.with_file_name("summary.json").exists() => {
             return Ok(Vec::new());
         }
         file => file.map_err(|e| descale::Error::io("read", &path, e))?,
@@ -191,8 +193,29 @@ pub(crate) fn blocks(lines: &[BlockLine]) -> PyResult<Table> {
         ("sites", numbers(lines.iter().map(|l| l.sites))),
         ("decision", words(lines.iter().map(|l| l.decision))),
         ("why", texts(lines.iter().map(|l| l.why.as_str()))),
+        ("evidence", evidence(lines)),
         ("examples", lists(&lengths, elements)),
     ])
+}
+
+/// What the decisions looked at; null where it is not known.
+fn evidence(lines: &[BlockLine]) -> ArrayRef {
+    let none = BlockEvidence::default();
+    let all = || lines.iter().map(|line| line.evidence.as_ref().unwrap_or(&none));
+    let shares = |share: fn(&BlockEvidence) -> f32| Arc::new(Float32Array::from_iter_values(all().map(share)));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("most_in_document", numbers(all().map(|e| e.most_in_document))),
+        ("variants", numbers(all().map(|e| e.variants))),
+        ("lines", shares(|e| e.lines)),
+        ("paragraphs", shares(|e| e.paragraphs)),
+        ("quoted", shares(|e| e.quoted)),
+        ("code", shares(|e| e.code)),
+        ("of_site", Arc::new(all().map(|e| e.of_site).collect::<Float32Array>())),
+    ];
+    let nullable = |(name, column): (&str, ArrayRef)| (Field::new(name, column.data_type().clone(), true), column);
+    let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().map(nullable).unzip();
+    let known = NullBuffer::from_iter(lines.iter().map(|line| line.evidence.is_some()));
+    Arc::new(StructArray::new(fields.into(), columns, Some(known)))
 }
 
 /// `clusters.jsonl` as a table.

@@ -3,6 +3,7 @@
 import gzip
 import json
 import signal
+import urllib.request
 import warnings
 
 import polars
@@ -26,6 +27,40 @@ def test_the_files_are_those_of_the_command(made_up, tmp_path, mode):
             assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "command" / name).read_bytes(), name
     assert result.folder == tmp_path / "python" and result.table is None
     assert result.plan().num_rows == len(lines(tmp_path / "command" / "plan.jsonl"))
+
+
+def test_blocks_tell_what_the_decisions_looked_at(corpora, tmp_path):
+    result = descale.strip(write(tmp_path / "a.jsonl", corpora["both"]), tmp_path / "out")
+    written = lines(tmp_path / "out" / "blocks.jsonl")
+    told = result.blocks().to_pylist()
+    assert written and [block["id"] for block in told] == [line["id"] for line in written]
+    for block, line in zip(told, written):
+        assert block["evidence"] == pytest.approx({"of_site": None, **line["evidence"]})
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket in a store of this machine."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    environment = {"ENDPOINT_URL": address, "ALLOW_HTTP": "true", "REGION": "us-east-1"}
+    for name, value in {**environment, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20240101/us-east-1/s3/aws4_request, Signature=0"}
+    urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT", headers=signed, data=b""))
+    yield "s3://bucket"
+    server.stop()
+
+
+def test_results_in_an_object_store_are_read(made_up, tmp_path, bucket):
+    there, here = descale.clean(made_up, f"{bucket}/out"), descale.clean(made_up, tmp_path / "out")
+    assert there.folder == f"{bucket}/out" and len(here.plan()) > 300
+    for table in ["plan", "blocks", "clusters"]:
+        assert getattr(there, table)().to_pylist() == getattr(here, table)().to_pylist()
+    assert len(descale.dedup(made_up, f"{bucket}/again").blocks()) == 0
+    with pytest.raises(descale.UsageError, match="no results here"):
+        descale._descale.read_lines(f"{bucket}/nowhere", "plan")
 
 
 def test_without_a_folder_nothing_is_written(made_up):

@@ -178,8 +178,8 @@ fn spark_type(kind: &DataType) -> DataType {
 }
 
 fn spark_types(batches: Vec<RecordBatch>) -> PyResult<Vec<(&'static str, ArrayRef)>> {
-    const NAMES: [&str; 9] =
-        ["id", "template", "tokens", "copies", "documents", "sites", "decision", "why", "examples"];
+    const NAMES: [&str; 10] =
+        ["id", "template", "tokens", "copies", "documents", "sites", "decision", "why", "evidence", "examples"];
     let batch = batches.first().ok_or_else(|| input("there are no blocks"))?;
     let column = |name: &'static str| {
         let column = column(batch, name)?;

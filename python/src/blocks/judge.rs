@@ -1,7 +1,7 @@
 //! Which grams belong together, and what becomes of the templates they make.
 
 use super::find::{FACTS, packed_rows};
-use super::{Out, binary, bytes, pack, read, ready, rows_of, small};
+use super::{Out, binary, bytes, extend, pack, read, ready, rows_of, small};
 use crate::errors::input;
 use crate::shuffled::{Forest, batches, numbers, whole};
 use crate::tables::{PyTable, table};
@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyArray;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Replaces `hits` by those of one document; `row` gives gram, position, copies and marks.
@@ -115,6 +116,50 @@ impl Joined {
         })?;
         table(vec![("doc", numbers(edges.iter().map(|e| e.0))), ("other", numbers(edges.iter().map(|e| e.1)))])
             .map(PyTable)
+    }
+}
+
+/// Hits grouped by gram, and the templates of grams, become hits that know their templates. A gram that is in no edge is a
+/// template of its own.
+#[pyclass(module = "descale._descale")]
+#[derive(Default)]
+pub(crate) struct Templates {
+    hits: Vec<[i64; 5]>,
+    templates: HashMap<i64, i64>,
+}
+
+#[pymethods]
+impl Templates {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a batch of gram, doc, position, copies and marks, or one of component and its member, doc, a gram.
+    fn push(&mut self, rows: AnyArray) -> PyResult<()> {
+        for batch in batches(rows)? {
+            if batch.column_by_name("component").is_some() {
+                let (grams, templates) = (whole(&batch, "doc")?, whole(&batch, "component")?);
+                self.templates.extend(grams.values().iter().zip(templates.values()));
+            } else {
+                extend(&mut self.hits, &batch, ["gram", "doc", "position", "copies", "marks"])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hits with their templates.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
+        let (hits, templates) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.templates));
+        let out = detached(py, || {
+            let mut out = Out::default();
+            for [gram, doc, position, copies, marks] in hits {
+                let template = templates.get(&gram).copied().unwrap_or(gram);
+                out.push([gram, doc, position, copies, marks, template]);
+            }
+            Ok(out)
+        })?;
+        out.table(["gram", "doc", "position", "copies", "marks", "template"])
     }
 }
 
@@ -253,6 +298,22 @@ struct OfDoc {
     copy: Copy,
 }
 
+impl OfDoc {
+    fn new(row: [i64; COPY.len()], documents: u32) -> Self {
+        let [template, doc, site, start, end, passage_start, passage_end, tokens, content, shape, shares, company] =
+            row;
+        let copy = Copy {
+            span: Span::new(small(start), small(end)),
+            passage: Span::new(small(passage_start), small(passage_end)),
+            tokens: small(tokens),
+            content: content.cast_unsigned(),
+            ..Copy::default()
+        };
+        let copy = copy.with_packed([shape, shares, company].map(small));
+        Self { template, doc, site: small(site), documents, copy }
+    }
+}
+
 /// Copies grouped by template become verdicts, places to be read, and copies that go or stay.
 #[pyclass(module = "descale._descale")]
 pub(crate) struct Judged {
@@ -269,35 +330,15 @@ impl Judged {
         Ok(Self { options: ready(arguments)?, several_sites, copies: Vec::new() })
     }
 
-    /// Takes a batch that [`Copies`] made, and with each row the documents of its site.
+    /// Takes a batch that [`Copies`] made, and with each row the documents of its site, if there are sites.
     fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        let mut names = ["documents"; COPY.len() + 1];
-        names[..COPY.len()].copy_from_slice(&COPY);
-        for row in rows_of(rows, names)? {
-            let [
-                template,
-                doc,
-                site,
-                start,
-                end,
-                passage_start,
-                passage_end,
-                tokens,
-                content,
-                shape,
-                shares,
-                company,
-                documents,
-            ] = row;
-            let copy = Copy {
-                span: Span::new(small(start), small(end)),
-                passage: Span::new(small(passage_start), small(passage_end)),
-                tokens: small(tokens),
-                content: content.cast_unsigned(),
-                ..Copy::default()
-            };
-            let copy = copy.with_packed([shape, shares, company].map(small));
-            self.copies.push(OfDoc { template, doc, site: small(site), documents: small(documents), copy });
+        for batch in batches(rows)? {
+            let documents = batch.column_by_name("documents").map(|_| whole(&batch, "documents")).transpose()?;
+            let mut rows = Vec::new();
+            extend(&mut rows, &batch, COPY)?;
+            self.copies.extend(rows.into_iter().enumerate().map(|(at, row)| {
+                OfDoc::new(row, documents.as_ref().map_or(0, |documents| small(documents.value(at))))
+            }));
         }
         Ok(())
     }

@@ -14,6 +14,7 @@
 //! | [`find::Repeats`] | key, doc, position, marks | key | gram, doc, position, copies, marks |
 //! | [`judge::Links`] | gram, doc, position, copies | doc | gram, other, meetings, copies |
 //! | [`judge::Joined`] | gram, other, meetings, copies | gram, other | doc, other: edges between grams |
+//! | [`judge::Templates`] | gram, doc, position, copies, marks; doc (a gram), component | gram | the first, and template |
 //! | [`judge::Copies`] | gram, doc, position, copies, marks, template | doc | template, doc, site, start, end, ... |
 //! | [`find::Sites`] | site | - | site, documents |
 //! | [`judge::Judged`] | template, doc, site, start, end, ..., documents | template | verdicts, places to read, copies that go or stay |
@@ -61,10 +62,15 @@ fn documents(batch: &RecordBatch) -> PyResult<(Int64Array, Texts)> {
 fn rows_of<const N: usize>(rows: AnyArray, names: [&str; N]) -> PyResult<Vec<[i64; N]>> {
     let mut out = Vec::new();
     for batch in batches(rows)? {
-        let columns = names.iter().map(|name| whole(&batch, name)).collect::<PyResult<Vec<_>>>()?;
-        out.extend((0..batch.num_rows()).map(|row| std::array::from_fn(|column| columns[column].value(row))));
+        extend(&mut out, &batch, names)?;
     }
     Ok(out)
+}
+
+fn extend<const N: usize>(out: &mut Vec<[i64; N]>, batch: &RecordBatch, names: [&str; N]) -> PyResult<()> {
+    let columns = names.iter().map(|name| whole(batch, name)).collect::<PyResult<Vec<_>>>()?;
+    out.extend((0..batch.num_rows()).map(|row| std::array::from_fn(|column| columns[column].value(row))));
+    Ok(())
 }
 
 /// A column of bytes.
