@@ -80,6 +80,9 @@ pub fn apply(text: &str, cuts: &[Cut]) -> String {
 pub fn without_code(text: &str, tokens: &[ByteSpan], piece: Piece) -> Piece {
     let page = Page { text, tokens };
     let Span { start, end } = piece.tokens;
+    if start == end {
+        return piece;
+    }
     let inside = (start + 1..end).filter(|&i| page.at_paragraph(i));
     let borders: Vec<u32> = std::iter::once(start).chain(inside).chain([end]).collect();
     let is_prose = |paragraph: &&[u32]| !page.is_code(paragraph[0], paragraph[1]);
