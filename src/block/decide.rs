@@ -146,11 +146,12 @@ fn is_set_in_few(e: &Evidence) -> bool {
 }
 
 /// A passage of some length, without what repeats beside it, whose words its few documents use nowhere else is foreign to
-/// them wherever it stands and whatever else they share: a notice in another language within a law that has sisters.
+/// them wherever it stands and whatever else they share: a notice in another language within a law that has sisters. Not
+/// where the documents are little but chrome: then it is what they have to say, such as an article that two sites carry.
 fn is_foreign(e: &Evidence) -> bool {
     let few = (2..MANY_DOCUMENTS).contains(&e.documents);
     let foreign = e.strange >= WHOLLY_FOREIGN || (e.strange >= FOREIGN && e.sentences >= 0.2);
-    few && foreign && e.own >= MIN_FEW_TOKENS && e.kin <= MAX_FOREIGN_KIN
+    few && foreign && e.own >= MIN_FEW_TOKENS && e.kin <= MAX_FOREIGN_KIN && e.crowded < 0.5
 }
 
 /// What one document repeats goes only if it shows a notice's marks (an address at least every 30 words), without being
@@ -219,6 +220,7 @@ mod tests {
             kin: 0.05,
             apart: 0.5,
             alone: 0.0,
+            crowded: 0.0,
             around: [0, 0],
             medoid: Place::default(),
         }
@@ -257,6 +259,7 @@ mod tests {
         assert_eq!(reason(|e| (foreign(e), (e.strange, e.sentences) = (0.9, 0.5)).0), Reason::FewDocuments);
         assert_eq!(reason(|e| (foreign(e), e.kin = 0.6).0), Reason::Relatives);
         assert_eq!(reason(|e| (foreign(e), e.quoted = 0.5).0), Reason::Quotation);
+        assert_eq!(reason(|e| (foreign(e), e.crowded = 0.5).0), Reason::Relatives);
     }
 
     #[test]

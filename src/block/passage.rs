@@ -22,6 +22,8 @@ pub struct Passage {
     pub hits: Span,
     /// Tokens of other passages of about the same frequency in the document, the short ones not counted.
     pub kin: u32,
+    /// Tokens of the document, in it or beside it, that far more frequent text covers.
+    pub common: u32,
     /// Whether it is stacked at the beginning or end of a document that has a text of its own.
     pub apart: bool,
     /// Its grams in a list of sources.
@@ -67,6 +69,7 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32, token
                 span: Span::new(first.span.start, last.span.end),
                 hits: Span::new(first.hits.start, last.hits.end),
                 kin: first.kin.min(last.kin),
+                common: first.common,
                 apart: first.apart && last.apart,
                 cited: if first.span == last.span { first.cited } else { first.cited + last.cited },
             });
@@ -89,6 +92,7 @@ struct Run {
     passage: Passage,
     kin: u32,
     kin_end: u32,
+    common_end: u32,
 }
 
 /// The runs of hits, which have at least `floor` copies each and come with their places among all.
@@ -106,11 +110,13 @@ fn runs(hits: &[(u32, Hit)], floor: u32, k: u32, max_gap: u32, tokens: u32) -> V
                     span: Span::new(hit.position, end),
                     hits: Span::new(i, i + 1),
                     kin: 0,
+                    common: 0,
                     apart: false,
                     cited: 0,
                 },
                 kin: 0,
                 kin_end: 0,
+                common_end: 0,
             }),
         }
         let open = runs.last_mut().expect("just opened");
@@ -118,16 +124,20 @@ fn runs(hits: &[(u32, Hit)], floor: u32, k: u32, max_gap: u32, tokens: u32) -> V
         if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
             open.kin += end - hit.position.max(open.kin_end);
             open.kin_end = end;
+        } else {
+            open.passage.common += end - hit.position.max(open.common_end);
+            open.common_end = end;
         }
     }
     let counted = |run: &Run| if run.kin >= MIN_KIN_TOKENS { run.kin } else { 0 };
     let all: u32 = runs.iter().map(counted).sum();
+    let common = runs.iter().map(|run| run.passage.common).sum();
     let (head, tail) = stacks(&runs, tokens);
     let inner = &runs[head..tail.max(head)];
     let has_own_text = has_own_text(&runs, inner, head, tokens);
     let passage = |(i, run): (usize, &Run)| {
         let apart = has_own_text && (i < head || i >= tail);
-        Passage { kin: all - counted(run), apart, ..run.passage }
+        Passage { kin: all - counted(run), common, apart, ..run.passage }
     };
     runs.iter().enumerate().map(passage).collect()
 }

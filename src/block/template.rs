@@ -49,6 +49,8 @@ pub struct Copy {
     pub apart: bool,
     /// Whether it is a block by itself: of some length, from the beginning of a paragraph to the end of one.
     pub alone: bool,
+    /// Whether far more frequent text covers most of the document beside it: a page of little but chrome.
+    pub crowded: bool,
 }
 
 impl Copy {
@@ -58,8 +60,12 @@ impl Copy {
         [
             u32::from_le_bytes([self.edges[0], self.edges[1], self.quoted, self.code]),
             u32::from_le_bytes([self.contact, self.numbers, self.cited, self.shared]),
-            u32::from_le_bytes([self.kin, self.apart.into(), self.strange, self.alone.into()]),
+            u32::from_le_bytes([self.kin, self.flags(), self.strange, 0]),
         ]
+    }
+
+    fn flags(&self) -> u8 {
+        u8::from(self.apart) | u8::from(self.alone) << 1 | u8::from(self.crowded) << 2
     }
 
     /// The copy with the small fields that [`Copy::packed`] gave.
@@ -68,10 +74,10 @@ impl Copy {
         let [shape, shares, company] = words.map(u32::to_le_bytes);
         let [first, last, quoted, code] = shape;
         let [contact, numbers, cited, shared] = shares;
-        let [kin, apart, strange, alone] = company;
+        let [kin, flags, strange, _] = company;
         let edges = [first, last];
-        let (apart, alone) = (apart != 0, alone != 0);
-        Self { edges, quoted, code, contact, numbers, cited, shared, kin, apart, strange, alone, ..self }
+        let [apart, alone, crowded] = [1, 2, 4].map(|flag| flags & flag != 0);
+        Self { edges, quoted, code, contact, numbers, cited, shared, kin, apart, strange, alone, crowded, ..self }
     }
 }
 
@@ -130,6 +136,7 @@ pub fn copies(
             shared: share(passage.kin + passage.span.len(), tokens),
             apart: passage.apart,
             alone: is_alone(stretch, hits),
+            crowded: passage.common * 2 > tokens - stretch.span.len(),
         });
     }
 }
@@ -200,6 +207,8 @@ pub struct Evidence {
     pub apart: f32,
     /// Copies that are blocks by themselves.
     pub alone: f32,
+    /// Copies beside which far more frequent text covers most of the document.
+    pub crowded: f32,
     /// Tokens of the passage before and after a copy, in most copies.
     #[serde(skip)]
     pub around: [u32; 2],
@@ -236,7 +245,9 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
     let share_of =
         |fits: &dyn Fn(&Copy) -> bool| ratio(copies.iter().filter(|c| fits(c)).count() as u64, copies.len() as u64);
     let alone = share_of(&|c| c.alone);
-    let around = match alone >= MOST {
+    // What stands between chrome is what the page has to say, set as paragraphs or not.
+    let set_apart = share_of(&|c| c.alone && !c.crowded);
+    let around = match set_apart >= MOST {
         true => [0, 0],
         false => [median(copies, |c| c.span.start - c.passage.start), median(copies, |c| c.passage.end - c.span.end)],
     };
@@ -252,12 +263,13 @@ pub fn evidence(copies: &[Copy]) -> Evidence {
         own: median(copies, |c| c.span.len()),
         variants,
         equal,
-        lines: bounded(Edge::Line).max(alone),
-        paragraphs: bounded(Edge::Paragraph).max(alone),
-        sentences: bounded(Edge::Sentence).max(alone),
+        lines: bounded(Edge::Line).max(set_apart),
+        paragraphs: bounded(Edge::Paragraph).max(set_apart),
+        sentences: bounded(Edge::Sentence).max(set_apart),
         quoted: share_of(&|c| c.quoted >= HALF),
         apart: share_of(&|c| c.apart),
         alone,
+        crowded: share_of(&|c| c.crowded),
         code: mean(&|c| c.code),
         contact: mean(&|c| c.contact),
         of_document: mean(&of_document),
@@ -379,6 +391,7 @@ mod tests {
             kin: 0,
             apart: false,
             alone: false,
+            crowded: false,
         }
     }
 
@@ -400,6 +413,11 @@ mod tests {
         let e = evidence(&copies);
         assert_eq!((e.medoid.span, e.tokens, e.own, e.length()), (Span::new(50, 60), 10, 10, 10));
         assert_eq!((e.alone, e.lines, e.paragraphs), (0.5, 0.5, 0.5));
+        // Between chrome it is what the page has to say.
+        copies[0].crowded = true;
+        let e = evidence(&copies);
+        assert_eq!((e.medoid.span, e.tokens, e.length()), (Span::new(56, 76), 20, 10));
+        assert_eq!((e.alone, e.crowded, e.paragraphs), (0.5, 0.25, 0.25));
         copies[0].alone = false;
         let e = evidence(&copies);
         assert_eq!((e.medoid.span, e.tokens, e.own, e.length()), (Span::new(56, 76), 20, 10, 20));
@@ -441,8 +459,16 @@ mod tests {
 
     #[test]
     fn small_fields_come_back() {
-        let copy =
-            Copy { edges: [1, 2], strange: 3, apart: true, alone: true, kin: 4, cited: 5, ..copy(9, 50, 1, 2, 7) };
+        let copy = Copy {
+            edges: [1, 2],
+            strange: 3,
+            apart: true,
+            alone: true,
+            crowded: true,
+            kin: 4,
+            cited: 5,
+            ..copy(9, 50, 1, 2, 7)
+        };
         let bare = Copy { template: copy.template, doc: 9, span: copy.span, passage: copy.passage, ..Copy::default() };
         let bare = Copy { tokens: copy.tokens, content: copy.content, ..bare };
         assert_eq!(bare.with_packed(copy.packed()), copy);
