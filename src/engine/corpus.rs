@@ -64,6 +64,11 @@ impl<'a> Corpus<'a> {
         Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(4), key_bits })
     }
 
+    /// A shuffle with a sixteenth, for what is far less than the records and has to wait.
+    pub(super) fn small_shuffle<P: Posting>(&self, key_bits: u32) -> Result<Shuffle<P>> {
+        Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(16), key_bits })
+    }
+
     /// The partitions of a shuffle, folded on all cores, results in key order.
     pub(super) fn fold<P: Posting, R: Send>(
         &self,

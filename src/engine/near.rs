@@ -9,12 +9,12 @@ use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::sets::{SetReader, Sets};
 use super::table::{Names, Table};
-use super::verdicts::Verdicts;
+use super::verdicts::{Row, Verdicts};
 use crate::io::{InputFile, Parser};
 use crate::near::{self, Components, Decider, Member, Near, Rank, lsh};
 use crate::plan::strip::Cut;
 use crate::record::RecordView;
-use crate::shuffle::{Posting, Stash, Ticket};
+use crate::shuffle::{Posting, Shuffle, Stash, Ticket};
 use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
@@ -210,7 +210,7 @@ fn sources(corpus: &Corpus<'_>, prefer: &[String]) -> Result<Vec<u32>> {
 }
 
 /// Documents that share a key, joined: the root of each document.
-fn join(corpus: &Corpus<'_>, bands: crate::shuffle::Shuffle<Band>, rows: u32) -> Result<Vec<u32>> {
+fn join(corpus: &Corpus<'_>, bands: Shuffle<Band>, rows: u32) -> Result<Vec<u32>> {
     let components = Mutex::new(Components::new(rows));
     corpus.fold(bands, |_, mut groups| {
         let mut edges: Vec<(u32, u32)> = Vec::new();
@@ -309,8 +309,9 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
             Ok(())
         },
     )?;
-    drop(known);
-    let verdicts = verdicts(corpus, near, by_component, &shingles.finish())?;
+    drop((known, roots, alone, order));
+    let verdicts = verdicts(corpus, near, (by_component, rows), &shingles.finish())?;
+    let verdicts = Verdicts::gather(corpus, verdicts)?;
     Ok(Outcome { verdicts, names, census })
 }
 
@@ -335,12 +336,12 @@ pub(in crate::engine) fn name_of(corpus: &Corpus<'_>, record: &RecordView<'_>) -
 fn verdicts(
     corpus: &Corpus<'_>,
     near: &Near,
-    by_component: crate::shuffle::Shuffle<Candidate>,
+    (by_component, rows): (Shuffle<Candidate>, u32),
     shingles: &Stash,
-) -> Result<Verdicts> {
-    let all: Mutex<Verdicts> = Mutex::default();
+) -> Result<Shuffle<Row>> {
+    let verdicts = corpus.small_shuffle::<Row>(bits_of(rows))?;
     corpus.fold(by_component, |_, mut groups| {
-        let mut verdicts = Verdicts::default();
+        let mut scatter = verdicts.scatter();
         let mut sets = SetReader::new(shingles);
         while let Some(mut group) = groups.next_group()? {
             let mut decider = Decider::new(near);
@@ -349,10 +350,9 @@ fn verdicts(
                 decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
                 Ok(())
             })?;
-            verdicts.extend(near::clustered(decider.finish()));
+            near::clustered(decider.finish()).try_for_each(|verdict| scatter.push(verdict.into()))?;
         }
-        all.lock().unwrap_or_else(PoisonError::into_inner).append(verdicts);
         Ok(())
     })?;
-    Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner).sorted())
+    Ok(verdicts)
 }

@@ -9,7 +9,6 @@ use super::Options;
 use super::corpus::Corpus;
 use super::near::Outcome as NearOutcome;
 use super::table::Names;
-use super::verdicts::Verdicts;
 use crate::io::OutDir;
 use crate::near::Verdict;
 use crate::shuffle::Stash;
@@ -188,12 +187,8 @@ impl Kept for NearOutcome {
 
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
         let census = from.one()?;
-        let mut verdicts = Verdicts::default();
-        from.many(|verdict: Verdict| {
-            verdicts.extend([verdict]);
-            Ok(())
-        })?;
+        let verdicts = from.all::<Verdict>()?.into_iter().collect();
         let names = from.names(corpus)?;
-        Ok(Self { verdicts: verdicts.sorted(), names, census })
+        Ok(Self { verdicts, names, census })
     }
 }

@@ -1,7 +1,15 @@
 //! The verdicts of the near-duplicate way, by document and by cluster, in few bytes: where all documents are somebody's
 //! copy there is one for each. 32 bytes a verdict, and 4 while clusters are told of.
+//!
+//! They are found component by component, while the shingles of the candidates are at hand, and wait in a small shuffle until
+//! those are gone.
 
+use super::corpus::Corpus;
+use super::near::narrow;
+use crate::Result;
 use crate::near::{Reason, Verdict};
+use crate::shuffle::{Posting, Shuffle};
+use std::sync::{Mutex, PoisonError};
 
 /// Verdicts in the order of their documents.
 #[derive(Debug, Default)]
@@ -9,31 +17,26 @@ pub(super) struct Verdicts {
     rows: Vec<Row>,
 }
 
-/// A verdict, with numbers of 8 bytes as two of 4: so they need no room between them.
-#[derive(Clone, Copy, Debug)]
-struct Row {
+/// A verdict without what the rest says, and with its shares as the bits they consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
     doc: u32,
     /// The document itself if it stays.
     of: u32,
     root: u32,
-    reason: Option<Reason>,
-    similarity: [u32; 2],
-    contained: [u32; 2],
+    /// Place in [`REASONS`].
+    reason: u8,
+    similarity: u64,
+    contained: u64,
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "halves")]
-fn halves(number: f64) -> [u32; 2] {
-    [number.to_bits() as u32, (number.to_bits() >> 32) as u32]
-}
-
-fn whole([low, high]: [u32; 2]) -> f64 {
-    f64::from_bits(u64::from(high) << 32 | u64::from(low))
-}
+const REASONS: [Option<Reason>; 4] = [None, Some(Reason::Exact), Some(Reason::Near), Some(Reason::Contained)];
 
 impl From<Verdict> for Row {
     fn from(v: Verdict) -> Self {
-        let [similarity, contained] = [v.similarity, v.contained].map(halves);
-        Self { doc: v.doc, of: v.of.unwrap_or(v.doc), root: v.cluster_root, reason: v.reason, similarity, contained }
+        let [similarity, contained] = [v.similarity, v.contained].map(f64::to_bits);
+        let reason = (0u8..).zip(REASONS).find(|(_, reason)| *reason == v.reason).map_or(0, |found| found.0);
+        Self { doc: v.doc, of: v.of.unwrap_or(v.doc), root: v.cluster_root, reason, similarity, contained }
     }
 }
 
@@ -41,27 +44,57 @@ impl Row {
     fn verdict(&self) -> Verdict {
         let &Self { doc, of, root, reason, similarity, contained } = self;
         let kept = of == doc;
-        let [similarity, contained] = [similarity, contained].map(whole);
+        let [similarity, contained] = [similarity, contained].map(f64::from_bits);
+        let reason = REASONS[usize::from(reason)];
         Verdict { doc, of: (!kept).then_some(of), reason, kept, similarity, contained, cluster_root: root }
     }
 }
 
+impl Posting for Row {
+    const FIELDS: usize = 6;
+    fn key(&self) -> u64 {
+        self.doc.into()
+    }
+    fn split(&self, fields: &mut [u64]) {
+        let [doc, of, root] = [self.doc, self.of, self.root].map(u64::from);
+        fields.copy_from_slice(&[doc, of, root, self.reason.into(), self.similarity, self.contained]);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "as it was split")]
+    fn join(fields: &[u64]) -> Self {
+        let [doc, of, root] = [0, 1, 2].map(|at| narrow(fields[at]));
+        Self { doc, of, root, reason: fields[3] as u8, similarity: fields[4], contained: fields[5] }
+    }
+}
+
+impl FromIterator<Verdict> for Verdicts {
+    /// From verdicts in any order.
+    fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
+        Self::sorted(verdicts.into_iter().map(Row::from).collect())
+    }
+}
+
 impl Verdicts {
-    /// Adds some, whatever their order; [`Self::sorted`] ends the filling.
-    pub(super) fn extend(&mut self, verdicts: impl IntoIterator<Item = Verdict>) {
-        self.rows.extend(verdicts.into_iter().map(Row::from));
+    /// All that were shuffled.
+    pub(super) fn gather(corpus: &Corpus<'_>, shuffled: Shuffle<Row>) -> Result<Self> {
+        let rows: Mutex<Vec<Row>> = Mutex::default();
+        corpus.fold(shuffled, |_, mut groups| {
+            let mut part = Vec::new();
+            while let Some(mut group) = groups.next_group()? {
+                group.for_each(|row| {
+                    part.push(*row);
+                    Ok(())
+                })?;
+            }
+            rows.lock().unwrap_or_else(PoisonError::into_inner).append(&mut part);
+            Ok(())
+        })?;
+        Ok(Self::sorted(rows.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Adds all of another.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.rows.append(&mut other.rows);
-    }
-
-    /// Puts them in the order of their documents.
-    pub(super) fn sorted(mut self) -> Self {
-        self.rows.sort_unstable_by_key(|row| row.doc);
-        self.rows.shrink_to_fit();
-        self
+    fn sorted(mut rows: Vec<Row>) -> Self {
+        rows.sort_unstable();
+        rows.shrink_to_fit();
+        Self { rows }
     }
 
     /// The verdict on a document.
@@ -133,6 +166,8 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Options, Silent};
+    use crate::io::Format;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -157,13 +192,12 @@ mod tests {
             }
             let all: Vec<Verdict> =
                 shuffled.iter().map(|&doc| verdict(doc, roots[clusters[doc as usize]], similarity)).collect();
-            let mut verdicts = Verdicts::default();
-            for part in all.chunks(7) {
-                let mut of_part = Verdicts::default();
-                of_part.extend(part.iter().copied());
-                verdicts.append(of_part);
-            }
-            let verdicts = verdicts.sorted();
+            let options = Options { inputs: vec!["Cargo.toml".into()], format: Some(Format::Text), dry_run: true, ..Options::default() };
+            let corpus = Corpus::open(&options, &Silent, None).unwrap();
+            let shuffled = corpus.shuffle::<Row>(6).unwrap();
+            all.iter().try_for_each(|&v| shuffled.scatter().push(v.into())).unwrap();
+            let verdicts = Verdicts::gather(&corpus, shuffled).unwrap();
+            prop_assert_eq!(&verdicts.rows, &all.iter().copied().collect::<Verdicts>().rows);
             let mut sorted = all.clone();
             sorted.sort_by_key(|v| v.doc);
             prop_assert_eq!(verdicts.iter().collect::<Vec<_>>(), sorted.clone());
