@@ -179,6 +179,7 @@ mod tests {
     use crate::block::chain::occurrences;
     use crate::block::layout::GramMarks;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     const K: u32 = 5;
 
@@ -217,6 +218,9 @@ mod tests {
             let found = passages(&hits, &stretches, K, gap, 2000);
             for (stretch, passage) in stretches.iter().zip(&found) {
                 prop_assert_eq!(passage.span, naive(&hits, stretch, gap));
+                let most = MAX_KIN_RATIO * floor(stretch.copies);
+                let common = hits.iter().filter(|h| h.copies > most).flat_map(|h| h.position..h.position + K);
+                prop_assert_eq!(passage.common as usize, common.collect::<BTreeSet<_>>().len());
             }
         }
     }

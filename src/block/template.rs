@@ -136,7 +136,7 @@ pub fn copies(
             shared: share(passage.kin + passage.span.len(), tokens),
             apart: passage.apart,
             alone: is_alone(stretch, hits),
-            crowded: passage.common * 2 > tokens - stretch.span.len(),
+            crowded: passage.common > (tokens - stretch.span.len()) / 2,
         });
     }
 }
@@ -447,6 +447,31 @@ mod tests {
         assert_eq!(alone(&format!("One.\n\n{}\n\nTwo.", words(20)), 1, 21), [true]);
         assert_eq!(alone(&format!("One.\n\n{}\n\nTwo.", words(19)), 1, 20), [false]);
         assert_eq!(alone(&format!("One two three four five. {}\n\nTwo.", words(20)), 5, 25), [false]);
+    }
+
+    #[test]
+    fn what_stands_on_a_page_of_little_but_chrome_is_crowded() {
+        // Two copies of 20 tokens between chrome of 40 pages: 30 tokens of it before, 30 behind.
+        let hit = |position| {
+            let copies = if (30..46).contains(&position) { 2 } else { 40 };
+            Hit { position, gram: copies.into(), copies, marks: crate::block::layout::GramMarks::default() }
+        };
+        let hits: Vec<Hit> = (0..26).chain(30..46).chain(50..76).map(hit).collect();
+        let crowded = |tokens| {
+            let mut found = Vec::new();
+            let options = Options { gram_tokens: 5, ..Options::default() };
+            copies_of_hits(
+                &options,
+                (0, tokens),
+                &hits,
+                |hit| hit.copies,
+                |copy| found.push((copy.template, copy.crowded)),
+            );
+            found.into_iter().filter(|copy| copy.0 == 2).map(|copy| copy.1).collect::<Vec<_>>()
+        };
+        assert_eq!(crowded(80), [true]);
+        // With as much text of its own as chrome it is not.
+        assert_eq!(crowded(140), [false]);
     }
 
     #[test]
