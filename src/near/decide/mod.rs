@@ -17,7 +17,7 @@
 //!   [`MAX_KEPT_CHECKS`] kept and [`MAX_DROPPED_CHECKS`] dropped members are compared, those that share most keys first.
 //!   So the cost is linear in the members. What the bounds may cost: an edge between clusters, or, where hundreds of kept
 //!   members resemble a document just below the threshold, a twin that stays. Never a wrong drop.
-//! - Held (`shelf`) are the shingles of all kept members, and of at most [`DROPPED_PER_KEEPER`] dropped ones for each,
+//! - Held (`shelf`) are the shingles, with their outlines, of all kept members, and of at most [`DROPPED_PER_KEEPER`] dropped ones for each,
 //!   those with a key that fewer than [`DROPPED_PER_KEY`] held of the same cluster have; 120 bytes a member for verdict
 //!   and sequence. `twin` does the comparing.
 
