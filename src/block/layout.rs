@@ -3,7 +3,7 @@
 //! Tokens say what a text says; whether a repeated passage is boilerplate also depends on how it is set. The marks
 //! are read off the characters between the tokens, in one pass, and travel with the token's grams.
 
-use crate::span::ByteSpan;
+use crate::span::{ByteSpan, Span};
 use serde::Serialize;
 
 /// The marks of one token.
@@ -182,6 +182,28 @@ pub fn marks(text: &str, tokens: &[ByteSpan], out: &mut Vec<Marks>) {
     measure(&breaks, &weights, out);
 }
 
+/// Whether all of these tokens are on lines of program code, `within` what is to be seen of the text: as [`marks`] of that
+/// stretch says, but decided at the first line that is not. `O(bytes)`.
+#[must_use]
+pub fn is_code(text: &str, within: ByteSpan, tokens: &[ByteSpan]) -> bool {
+    let (mut quotes, mut line) = (Quotes::default(), Line::default());
+    let mut line_from = 0;
+    for i in 0..=tokens.len() {
+        let start = if i == 0 { within.start } else { tokens[i - 1].end };
+        let end = tokens.get(i).map_or(within.end, |t| t.start);
+        let gap = Gap::read(&text[Span::new(start, end).range()], i == 0, i == tokens.len(), &mut quotes, &mut line);
+        if gap.strength >= 2 {
+            if line_from < i && !line.is_code() {
+                return false;
+            }
+            line_from = i;
+            line.open(gap.after_break);
+        }
+        line.word(tokens.get(i).map_or(0, |t| t.len()));
+    }
+    true
+}
+
 /// Writes every token's distance from the borders of its sentence, line and paragraph. `breaks[i]` is the strongest
 /// border between tokens `i - 1` and `i`: none, sentence, line, paragraph; `weights` are 2 for words.
 fn measure(breaks: &[u8], weights: &[u8], out: &mut [Marks]) {
@@ -245,16 +267,33 @@ impl<'a> Gap<'a> {
         Some(Self { strength, contact: false, after_break })
     }
 
-    /// Any gap, a character at a time.
+    /// Any gap. Signs that only count, most of what is in tags and code, go by in runs; the others one by one.
     fn any(gap: &'a str, first: bool, last: bool, quotes: &mut Quotes, line: &mut Line) -> Self {
         let (mut breaks, mut sentence, mut newline) = (0, false, false);
         // An address has its sign between two words; before one it names a decorator or a person.
         let mut contact = gap == "@";
-        let (mut dots, mut leader, mut before) = (0, false, ['\0'; 2]);
+        let (mut dots, mut leader) = (0, false);
         if gap.starts_with('(') && !first {
             line.operators += 2;
         }
-        for c in gap.chars() {
+        let mut rest = gap;
+        while let Some(&byte) = rest.as_bytes().first() {
+            let run = Run::of(rest.as_bytes());
+            if run.bytes > 0 {
+                dots = 0;
+                quotes.word();
+                if breaks == 0 {
+                    line.run(&run);
+                }
+                rest = &rest[run.bytes as usize..];
+                continue;
+            }
+            if byte == b' ' {
+                quotes.word();
+                rest = &rest[1..];
+                continue;
+            }
+            let c = rest.chars().next().unwrap_or_default();
             match c {
                 '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
                     newline |= c == '\n';
@@ -266,19 +305,19 @@ impl<'a> Gap<'a> {
                 }
                 '.' | '!' | '?' | '。' | '！' | '？' | '…' | '।' => sentence = true,
                 '©' | '®' | '™' | '§' => contact = true,
-                '/' => contact |= before == [':', '/'],
+                '/' => contact |= gap[..gap.len() - rest.len()].ends_with(":/"),
                 _ => {}
             }
             // Four dots in a row on one line, spaces between them or not, lead from a title to a page.
-            dots = if c == '.' { dots + 1 } else { dots * u32::from(c == ' ') };
+            dots = if c == '.' { dots + 1 } else { 0 };
             leader |= dots >= 4;
-            before = [before[1], c];
             quotes.see(c);
             if breaks == 0 {
                 line.see(c);
             }
+            rest = &rest[c.len_utf8()..];
         }
-        contact |= before == [' ', '+'];
+        contact |= gap.ends_with(" +");
         line.leader |= leader && !newline;
         let opens = |c: char| c.is_whitespace() || matches!(c, '"' | '“' | '«' | '„' | '(');
         let strength = if breaks > 1 || first || last {
@@ -358,6 +397,52 @@ impl Quotes {
     }
 }
 
+/// Signs in a row that only count: ASCII without white space, the end of a sentence, a straight quotation mark or a slash.
+#[derive(Debug)]
+struct Run {
+    bytes: u32,
+    operators: u32,
+    last: u8,
+}
+
+impl Run {
+    /// What a byte is: 0 a sign that only counts, 1 an operator, [`OTHER`](Self::OTHER) what has a meaning of its own.
+    const KINDS: [u8; 256] = {
+        let mut kinds = [Self::OTHER; 256];
+        let mut byte = 0x21;
+        while byte < 0x7F {
+            kinds[byte as usize] = match byte {
+                b'.' | b'!' | b'?' | b'"' | b'/' => Self::OTHER,
+                byte if is_operator(byte as char) => 1,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        kinds
+    };
+    const OTHER: u8 = 2;
+
+    /// The run that a text begins with.
+    fn of(text: &[u8]) -> Self {
+        let mut run = Self { bytes: 0, operators: 0, last: 0 };
+        for &byte in text {
+            let kind = Self::KINDS[usize::from(byte)];
+            if kind == Self::OTHER {
+                break;
+            }
+            run.bytes += 1;
+            run.operators += u32::from(kind);
+            run.last = byte;
+        }
+        run
+    }
+}
+
+/// What prose seldom has and code often.
+const fn is_operator(c: char) -> bool {
+    matches!(c, '{' | '}' | ';' | '=' | '[' | ']' | '<' | '>' | '_' | '$' | '\\' | '`')
+}
+
 /// Evidence for code on the current line.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Line {
@@ -390,17 +475,26 @@ impl Line {
         }
         self.characters += 1;
         self.url |= self.last == Some('/') && c == '/';
-        if matches!(c, '{' | '}' | ';' | '=' | '[' | ']' | '<' | '>' | '_' | '$' | '\\' | '`') {
-            self.operators += 1;
-        }
+        self.operators += u32::from(is_operator(c));
         self.last = Some(c);
     }
 
+    /// The same for all signs of a run.
+    fn run(&mut self, run: &Run) {
+        self.characters += run.bytes;
+        self.operators += run.operators;
+        self.last = Some(char::from(run.last));
+    }
+
     /// Code has an operator for every dozen characters, or ends in one that prose does not end in.
-    fn close(&self, tokens: &mut [Marks]) {
+    fn is_code(&self) -> bool {
         let dense = self.operators * 12 >= self.characters && self.operators >= 2;
         let ends = matches!(self.last, Some('{' | '}' | ';')) && self.operators >= 1;
-        let code = (dense || ends) && !self.url && !self.comment;
+        (dense || ends) && !self.url && !self.comment
+    }
+
+    fn close(&self, tokens: &mut [Marks]) {
+        let code = self.is_code();
         for marks in tokens {
             if code {
                 marks.add(Marks::CODE);
@@ -416,6 +510,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::text::{Tokens, tokenize};
+    use proptest::prelude::*;
 
     fn chosen(text: &str, fits: impl Fn(Marks) -> bool) -> Vec<&str> {
         let (mut tokens, mut out) = (Tokens::default(), Vec::new());
@@ -450,6 +545,48 @@ mod tests {
         assert_eq!(read, 6 * 9);
     }
 
+    /// [`Gap::any`], a character at a time.
+    fn plainly<'a>(gap: &'a str, (first, last): (bool, bool), quotes: &mut Quotes, line: &mut Line) -> Gap<'a> {
+        let is_break = |c: char| "\n\u{B}\u{C}\u{85}\u{2028}\u{2029}".contains(c);
+        let (mut breaks, mut dots) = (0, 0);
+        line.operators += 2 * u32::from(gap.starts_with('(') && !first);
+        let mut leader = false;
+        for c in gap.chars() {
+            breaks += u32::from(is_break(c)) + u32::from(c == '\u{C}');
+            if is_break(c) && breaks > 1 {
+                quotes.reset();
+            }
+            dots = if c == '.' { dots + 1 } else { dots * u32::from(c == ' ') };
+            leader |= dots >= 4;
+            quotes.see(c);
+            if breaks == 0 {
+                line.see(c);
+            }
+        }
+        line.leader |= leader && !gap.contains('\n');
+        let contact = gap == "@" || gap.contains("://") || gap.contains(['©', '®', '™', '§']) || gap.ends_with(" +");
+        let ends = gap.ends_with(|c: char| c.is_whitespace() || "\"“«„(".contains(c)) || !gap.is_ascii();
+        let sentence = gap.contains(['.', '!', '?', '。', '！', '？', '…', '।']) && ends;
+        let strength = match breaks {
+            _ if first || last => 3,
+            0 => u8::from(sentence),
+            1 => 2,
+            _ => 3,
+        };
+        Gap { strength, contact, after_break: gap.rsplit('\n').next().unwrap_or_default() }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_of_signs_count_as_each_of_them(gap in "([ -/:-@\\[-`{-~]|[a-c]|[ .\n\r\t\"/+]|://|[\u{B}\u{C}\u{2028}。©„“«»\u{7F}é]){0,14}", first: bool, last: bool, straight: bool, depth in 0u32..3) {
+            let (mut quotes, mut line) = (Quotes { straight, doubled: straight, depth }, Line::default());
+            let (mut quotes_plainly, mut line_plainly) = (quotes.clone(), line.clone());
+            let found = Gap::any(&gap, first, last, &mut quotes, &mut line);
+            let plain = plainly(&gap, (first, last), &mut quotes_plainly, &mut line_plainly);
+            prop_assert_eq!((found, quotes, line), (plain, quotes_plainly, line_plainly));
+        }
+    }
+
     #[test]
     fn distances_from_lines_paragraphs_and_sentences() {
         let text = "One two. Three\nfour five\n\n* six";
@@ -478,6 +615,24 @@ mod tests {
         assert_eq!(with("“a b” c\n\n“d e” f\u{C}\"g\" h", Marks::QUOTED), ["a", "b", "d", "e", "g"]);
         assert_eq!(with("He said: \"\"Yes\" and no", Marks::QUOTED), ["Yes"]);
         assert_eq!(with("> quoted\nnot", Marks::QUOTED), ["quoted"]);
+    }
+
+    proptest! {
+        #[test]
+        fn code_is_code_whoever_asks(text in "(a b|let x = y\\(1\\);|#if X_Y|// c|[{};]|\n|\r\n|\u{2028}| |\\(|\"|/){0,12}", cut in 0usize..8) {
+            let (mut tokens, mut out) = (Tokens::default(), Vec::new());
+            tokenize(&text, &mut tokens);
+            marks(&text, &tokens.spans, &mut out);
+            let bytes = u32::try_from(text.len()).expect("short");
+            prop_assert_eq!(is_code(&text, Span::new(0, bytes), &tokens.spans), out.iter().all(|m| m.has(Marks::CODE)));
+            // Seen from the end of a token on, as if the text began there.
+            if let Some(&Span { end, .. }) = tokens.spans.get(cut) {
+                let rest: Vec<ByteSpan> = tokens.spans[cut + 1..].iter().map(|t| Span::new(t.start - end, t.end - end)).collect();
+                marks(&text[end as usize..], &rest, &mut out);
+                let seen = is_code(&text, Span::new(end, bytes), &tokens.spans[cut + 1..]);
+                prop_assert_eq!(seen, out.iter().all(|m| m.has(Marks::CODE)));
+            }
+        }
     }
 
     #[test]

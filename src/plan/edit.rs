@@ -9,6 +9,7 @@ use crate::block::bank::Match;
 use crate::block::reading::Reading;
 use crate::block::{Options, Protect};
 use crate::span::{ByteSpan, TokenSpan};
+use std::cmp::Reverse;
 
 /// What bears on the matches of one template in one document.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,11 +61,11 @@ pub fn cuts(
     is_listed: impl Fn(u32) -> bool,
 ) -> Option<Vec<Cut>> {
     let keeps_code = !options.exact && options.protects(Protect::Code);
-    let body =
-        pieces.iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..*p }).map(|piece| match keeps_code {
-            true if !is_listed(piece.block) => strip::without_code(text, reading.spans(), piece),
-            _ => piece,
-        });
+    let body = outermost(pieces, &is_listed).into_iter().map(|p| Piece { tokens: reading.among_all(p.tokens), ..p });
+    let body = body.map(|piece| match keeps_code {
+        true if !is_listed(piece.block) => strip::without_code(text, reading.spans(), piece),
+        _ => piece,
+    });
     let heads = reading.running.iter().map(|&tokens| Piece { tokens, block: running });
     let pieces: Vec<Piece> = body.chain(heads).collect();
     if pieces.is_empty() {
@@ -77,6 +78,20 @@ pub fn cuts(
         cuts = cut(text, reading.spans(), &listed);
     }
     Some(cuts)
+}
+
+/// The pieces without those that lie in another: what repeats in many versions is found as many pieces, one in the other.
+/// What a list asks for stays, for it goes even where the piece around it does not.
+fn outermost(pieces: &[Piece], is_listed: impl Fn(u32) -> bool) -> Vec<Piece> {
+    let mut sorted = pieces.to_vec();
+    sorted.sort_unstable_by_key(|p| (p.tokens.start, Reverse(p.tokens.end), p.block));
+    let mut reach = 0;
+    sorted.retain(|p| {
+        let reaches_further = p.tokens.end > reach;
+        reach = reach.max(p.tokens.end);
+        reaches_further || is_listed(p.block)
+    });
+    sorted
 }
 
 /// Whether fewer tokens are left than make up a block. A document that is repeated whole is another's duplicate, not
@@ -111,6 +126,16 @@ mod tests {
         assert_eq!((pieces.iter().map(|p| p.block).collect::<Vec<_>>(), new), (vec![1, 1, 2], vec![2]));
         let spared = [Span::new(49, 50)];
         assert_eq!(super::pieces(known, &spared, &matches, rule).1, [0u32; 0]);
+    }
+
+    #[test]
+    fn pieces_in_pieces_say_nothing_more_unless_listed() {
+        let piece = |start, end, block| Piece { tokens: Span::new(start, end), block };
+        let pieces =
+            [piece(5, 9, 1), piece(0, 4, 2), piece(0, 10, 3), piece(8, 12, 4), piece(8, 12, 5), piece(10, 11, 6)];
+        let blocks = |listed| outermost(&pieces, |b| b == listed).iter().map(|p| p.block).collect::<Vec<_>>();
+        assert_eq!(blocks(9), [3, 4]);
+        assert_eq!(blocks(6), [3, 4, 6]);
     }
 
     #[test]

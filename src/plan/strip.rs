@@ -5,7 +5,7 @@
 //! rules, dots, tags, brackets), and leaves one paragraph break where two paragraphs meet. Cuts are pure deletions
 //! on character borders, so the original comes back by putting them in again.
 
-use crate::block::layout::{self, Marks};
+use crate::block::layout;
 use crate::span::{ByteSpan, Span, TokenSpan};
 
 /// A stretch of tokens to strip, and the block it belongs to.
@@ -85,9 +85,13 @@ pub fn without_code(text: &str, tokens: &[ByteSpan], piece: Piece) -> Piece {
     }
     let inside = (start + 1..end).filter(|&i| page.at_paragraph(i));
     let borders: Vec<u32> = std::iter::once(start).chain(inside).chain([end]).collect();
+    let paragraphs: Vec<&[u32]> = borders.windows(2).collect();
     let is_prose = |paragraph: &&[u32]| !page.is_code(paragraph[0], paragraph[1]);
-    let first = borders.windows(2).find(is_prose).map_or(end, |paragraph| paragraph[0]);
-    let last = borders.windows(2).rev().find(is_prose).map_or(end, |paragraph| paragraph[1]);
+    let Some(first) = paragraphs.iter().position(is_prose) else {
+        return Piece { tokens: Span::new(end, end), ..piece };
+    };
+    let last = paragraphs[first + 1..].iter().rposition(is_prose).map_or(first, |behind| first + 1 + behind);
+    let (first, last) = (paragraphs[first][0], paragraphs[last][1]);
     Piece { tokens: Span::new(first, last), ..piece }
 }
 
@@ -130,16 +134,20 @@ impl<'a> Page<'a> {
             || (gap.contains(['.', '!', '?']) && gap.ends_with(char::is_whitespace))
     }
 
-    /// Whether all lines with these tokens are program code.
+    /// Whether all lines with these tokens are program code. Most tell by their first line.
     fn is_code(&self, start: u32, end: u32) -> bool {
-        let (first, last) = (start as usize, end as usize);
-        let from = self.gap_end(start) - after_last_break(self.gap(start)).len();
-        let to = self.gap_start(end) + line_tail(self.gap(end));
-        let inside: Vec<ByteSpan> =
-            self.tokens[first..last].iter().map(|t| Span::new(t.start - narrow(from), t.end - narrow(from))).collect();
-        let mut marks = Vec::new();
-        layout::marks(&self.text[from..to], &inside, &mut marks);
-        marks.iter().all(|marks| marks.has(Marks::CODE))
+        let mut from = start;
+        while from < end {
+            let to = (from + 1..end).find(|&i| self.at_line(i)).unwrap_or(end);
+            let line_start = self.gap_end(from) - after_last_break(self.gap(from)).len();
+            let line_end = self.gap_start(to) + line_tail(self.gap(to));
+            let line = Span::new(narrow(line_start), narrow(line_end));
+            if !layout::is_code(self.text, line, &self.tokens[from as usize..to as usize]) {
+                return false;
+            }
+            from = to;
+        }
+        true
     }
 
     /// Sorted and disjoint; pieces closer than [`MAX_BRIDGE`] tokens joined unless a paragraph ends between them.
@@ -454,6 +462,23 @@ mod tests {
             let before = &tokens.spans[piece.tokens.start as usize..left.tokens.start as usize];
             let after = &tokens.spans[left.tokens.end as usize..piece.tokens.end as usize];
             prop_assert!(!before.iter().chain(after).any(prose));
+        }
+
+        #[test]
+        fn lines_of_code_are_those_marked(text in "(a b\n|let x = 1;\n|#if X_Y\r\n| \\(|\u{C}|// c\n|\n){0,9}", start in 0usize..8, n in 1usize..9) {
+            let mut tokens = Tokens::default();
+            tokenize(&text, &mut tokens);
+            let page = Page { text: &text, tokens: &tokens.spans };
+            let start = start.min(tokens.len());
+            let end = (start + n).min(tokens.len());
+            let [from, to] = [start, end].map(|i| narrow(i));
+            let first = page.gap_end(from) - after_last_break(page.gap(from)).len();
+            let last = page.gap_start(to) + line_tail(page.gap(to));
+            let inside: Vec<ByteSpan> =
+                tokens.spans[start..end].iter().map(|t| Span::new(t.start - narrow(first), t.end - narrow(first))).collect();
+            let mut marks = Vec::new();
+            layout::marks(text.get(first..last).unwrap_or_default(), &inside, &mut marks);
+            prop_assert_eq!(page.is_code(from, to), marks.iter().all(|m| m.has(layout::Marks::CODE)));
         }
 
         #[test]
