@@ -103,7 +103,15 @@ impl Index {
                 let bucket = slot(gram, self.bucket_bits);
                 *range = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
             }
-            for (&(start, end), &(at, gram)) in ranges.iter().zip(&likely[..count]) {
+            // Those that the bitmap let through by chance go; the others have their places in the cache by then.
+            let mut held = 0;
+            for i in 0..count {
+                let ((start, end), (at, gram)) = (ranges[i], likely[i]);
+                let ends = [start, end.max(start + 1) - 1].map(|place| self.places.get(place).map_or(0, |p| p.gram));
+                (ranges[held], likely[held]) = ((start, end), (at, gram));
+                held += usize::from(start < end && ends[0] <= gram && gram <= ends[1]);
+            }
+            for (&(start, end), &(at, gram)) in ranges.iter().zip(&likely[..held]) {
                 let places = self.places[start..end].iter().filter(|p| p.gram == gram);
                 places.for_each(|place| each(narrow(at), place));
             }
