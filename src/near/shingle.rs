@@ -30,48 +30,56 @@ pub fn shingle_set(tokens: &[u64], width: usize, out: &mut Vec<u64>) {
     out.dedup();
 }
 
-/// Buckets at most.
-const MAX_BUCKETS: usize = 1 << 10;
-/// A list is sorted by buckets if these hold about one number each, and at most a few.
-const MAX_BY_BUCKETS: usize = 4 * MAX_BUCKETS;
-/// Numbers in the fullest bucket at most: hashes spread, but repeats do not.
+/// Shorter lists are sorted by comparing.
+const FEW: usize = 32;
+/// Buckets at most: their counts fit the nearest cache.
+const MAX_BUCKETS: usize = 1 << 11;
+/// Numbers in the fullest bucket up to which a list that is sorted but for its buckets is sorted by insertion.
 const MAX_IN_BUCKET: u32 = 32;
 
 /// Sorts hashes. They spread evenly, so their upper bits say nearly where each belongs: a third of the time of a sort that
 /// compares.
 fn sort(hashes: &mut Vec<u64>) {
     let len = hashes.len();
-    let buckets = len.next_power_of_two().min(MAX_BUCKETS);
-    if !(2..=MAX_BY_BUCKETS).contains(&len) {
+    if len < FEW {
         return hashes.sort_unstable();
     }
+    let buckets = len.next_power_of_two().min(MAX_BUCKETS);
     let shift = u64::BITS - buckets.ilog2();
     let bucket = |hash: u64| usize::try_from(hash >> shift).expect("few buckets");
-    let mut counts = [0u32; MAX_BUCKETS];
-    hashes.iter().for_each(|&hash| counts[bucket(hash)] += 1);
+    let mut ends = [0u32; MAX_BUCKETS];
+    let ends = &mut ends[..buckets];
+    hashes.iter().for_each(|&hash| ends[bucket(hash)] += 1);
     let (mut at, mut fullest) = (0, 0);
-    for count in &mut counts[..buckets] {
-        fullest = fullest.max(*count);
-        at += std::mem::replace(count, at);
-    }
-    if fullest > MAX_IN_BUCKET {
-        return hashes.sort_unstable();
+    for end in &mut *ends {
+        fullest = fullest.max(*end);
+        at += std::mem::replace(end, at);
     }
     hashes.resize(2 * len, 0);
     let (from, to) = hashes.split_at_mut(len);
     for &hash in &*from {
-        let place = &mut counts[bucket(hash)];
+        let place = &mut ends[bucket(hash)];
         to[*place as usize] = hash;
         *place += 1;
     }
-    // Now each is out of place by less than a bucket.
-    for (i, &hash) in to.iter().enumerate() {
-        let mut at = i;
-        while at > 0 && from[at - 1] > hash {
-            from[at] = from[at - 1];
-            at -= 1;
+    if fullest > MAX_IN_BUCKET {
+        // A very long list, or one with many repeats, which do not spread.
+        let mut start = 0;
+        for &end in &*ends {
+            to[start..end as usize].sort_unstable();
+            start = end as usize;
         }
-        from[at] = hash;
+        from.copy_from_slice(to);
+    } else {
+        // Each is out of place by less than a bucket.
+        for (i, &hash) in to.iter().enumerate() {
+            let mut at = i;
+            while at > 0 && from[at - 1] > hash {
+                from[at] = from[at - 1];
+                at -= 1;
+            }
+            from[at] = hash;
+        }
     }
     hashes.truncate(len);
 }

@@ -16,8 +16,21 @@ const MAX_CONTAINMENT_QUERIES: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     lists: Table<u64, Vec<u32>>,
-    /// How many keys a place shares with the member that is asked for; all 0 between questions.
-    shared: Vec<u32>,
+    /// How many keys a place shares with the member that is asked for, 0 between questions; and whether a kept one is there
+    /// ([`KEPT`]).
+    shared: Vec<u16>,
+    /// Room for the places that share one.
+    sharing: Vec<u32>,
+}
+
+/// Set where a kept member is held. Below it is room for [`MAX_TALLIED`].
+const KEPT: u16 = 1 << 15;
+
+/// How many keys held members share with another, as (shared, place), in no order.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) kept: Vec<(u32, u32)>,
+    pub(super) dropped: Vec<(u32, u32)>,
 }
 
 impl Index {
@@ -39,6 +52,10 @@ impl Index {
                 posted = true;
             }
         }
+        if posted {
+            self.shared.resize(place as usize + 1, 0);
+            self.shared[place as usize] = if one.kept { KEPT } else { 0 };
+        }
         posted
     }
 
@@ -53,9 +70,8 @@ impl Index {
         of.filter(|of| !of.kept && clusters.find(of.member) == root).count() < DROPPED_PER_KEY
     }
 
-    /// How many of the keys each held member shares, as (shared, place), in no order; rare keys first, until enough is
-    /// seen.
-    pub(super) fn tally(&mut self, keys: &[u64]) -> Vec<(u32, u32)> {
+    /// How many of the keys each held member shares; rare keys first, until enough is seen.
+    pub(super) fn tally(&mut self, keys: &[u64]) -> Tally {
         let is_band = |key: &&u64| !lsh::is_containment_key(**key);
         let contained = keys.iter().filter(|key| !is_band(key)).take(MAX_CONTAINMENT_QUERIES);
         let mut lists: Vec<&[u32]> = keys
@@ -66,21 +82,23 @@ impl Index {
             .map(Vec::as_slice)
             .collect();
         lists.sort_by_key(|list| (list.len(), list.last().copied()));
-        let mut shared = std::mem::take(&mut self.shared);
-        let mut tally: Vec<(u32, u32)> = Vec::new();
-        let newest = lists.iter().filter_map(|list| list.last()).max();
-        shared.resize(shared.len().max(newest.map_or(0, |&place| place as usize + 1)), 0);
+        let Self { shared, sharing, .. } = self;
+        sharing.resize(MAX_TALLIED, 0);
+        let mut count = 0;
         for &place in lists.iter().flat_map(|list| list.iter().rev()).take(MAX_TALLIED) {
-            let count = &mut shared[place as usize];
-            if *count == 0 {
-                tally.push((0, place));
-            }
-            *count += 1;
+            let keys = &mut shared[place as usize];
+            // Written every time and counted the first, for no branch could be foretold.
+            sharing[count] = place;
+            count += usize::from(*keys & !KEPT == 0);
+            *keys += 1;
         }
-        for (count, place) in &mut tally {
-            *count = std::mem::take(&mut shared[*place as usize]);
+        let mut tally = Tally::default();
+        for &place in &sharing[..count] {
+            let keys = &mut shared[place as usize];
+            let of = if *keys & KEPT == 0 { &mut tally.dropped } else { &mut tally.kept };
+            of.push((u32::from(*keys & !KEPT), place));
+            *keys &= KEPT;
         }
-        self.shared = shared;
         tally
     }
 }

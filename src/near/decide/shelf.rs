@@ -71,10 +71,8 @@ impl<'a> Shelf<'a> {
         };
         let tally = index.tally(keys);
         let mut places = Vec::with_capacity(MAX_KEPT_CHECKS + MAX_DROPPED_CHECKS);
-        for (kept, most) in [(true, MAX_KEPT_CHECKS), (false, MAX_DROPPED_CHECKS)] {
-            let of = tally.iter().copied().filter(|&(_, place)| self.held[place as usize].kept == kept);
-            append_most_shared(of, keys.len(), most, &mut places);
-        }
+        append_most_shared(&tally.kept, keys.len(), MAX_KEPT_CHECKS, &mut places);
+        append_most_shared(&tally.dropped, keys.len(), MAX_DROPPED_CHECKS, &mut places);
         places
     }
 
@@ -115,21 +113,17 @@ impl<'a> Shelf<'a> {
 
 /// Appends the places that share most keys, of equals the earlier, at most so many: those most alike first. No place
 /// shares more than `keys`.
-fn append_most_shared(
-    tally: impl Iterator<Item = (u32, u32)> + Clone,
-    keys: usize,
-    most: usize,
-    places: &mut Vec<u32>,
-) {
+fn append_most_shared(tally: &[(u32, u32)], keys: usize, most: usize, places: &mut Vec<u32>) {
     let mut sharing = vec![0usize; keys + 1];
-    tally.clone().for_each(|(shared, _)| sharing[shared as usize] += 1);
+    tally.iter().for_each(|&(shared, _)| sharing[shared as usize] += 1);
     let mut enough = 0;
     let fewest = (0..=keys).rev().find(|&shared| {
         enough += sharing[shared];
         enough > most
     });
     let order = |&(shared, place): &(u32, u32)| (Reverse(shared), place);
-    let mut best: Vec<_> = tally.filter(|&(shared, _)| fewest.is_none_or(|few| shared as usize >= few)).collect();
+    let is_among_them = |&&(shared, _): &&(u32, u32)| fewest.is_none_or(|few| shared as usize >= few);
+    let mut best: Vec<_> = tally.iter().filter(is_among_them).copied().collect();
     if best.len() > most {
         best.select_nth_unstable_by_key(most, order);
         best.truncate(most);
