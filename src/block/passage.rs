@@ -6,8 +6,8 @@
 //! surroundings (an article that two sites carry around a notice that a hundred carry); text that is more frequent
 //! is part of the passage (a phrase that others use as well).
 //!
-//! Runs are read off once for every level of frequency that occurs, in steps of a quarter of an octave: `O(hits x
-//! levels)`, with fewer than 4 levels for every doubling of the number of copies.
+//! Runs are read off once for every level of frequency that occurs, in steps of a quarter of an octave: `O(hits + rows x
+//! levels)`, a row being neighbouring hits of one frequency, with fewer than 4 levels for every doubling of the number of copies.
 
 use super::chain::{Hit, Stretch};
 use super::layout::Marks;
@@ -55,10 +55,10 @@ pub fn passages(hits: &[Hit], stretches: &[Stretch], k: u32, max_gap: u32, token
     asked.sort_unstable();
     let mut out = vec![None; stretches.len()];
     // Levels ascend: what falls below one takes part in none of those after it.
-    let mut frequent: Vec<(u32, Hit)> = (0u32..).zip(hits.iter().copied()).collect();
+    let mut frequent = rows(hits);
     for level in asked.chunk_by(|a, b| a.0 == b.0) {
         let floor = level[0].0;
-        frequent.retain(|(_, hit)| hit.copies >= floor);
+        frequent.retain(|row| row.copies >= floor);
         let runs = runs(&frequent, floor, k, max_gap, tokens);
         for &(_, i) in level {
             // A stretch may bridge a wider gap than a run does.
@@ -87,6 +87,31 @@ fn floor(copies: u32) -> u32 {
     wanted >> drop << drop
 }
 
+/// Hits at neighbouring tokens with the same number of copies: most of a copy is one such row.
+struct Row {
+    /// Indices of its first and last hit.
+    hits: Span,
+    /// Where the first begins.
+    position: u32,
+    copies: u32,
+    cited: u32,
+}
+
+fn rows(hits: &[Hit]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for (i, hit) in (0u32..).zip(hits) {
+        let cited = u32::from(hit.marks.has(Marks::CITED));
+        match rows.last_mut() {
+            Some(row) if row.copies == hit.copies && row.position + row.hits.len() == hit.position => {
+                row.hits.end = i + 1;
+                row.cited += cited;
+            }
+            _ => rows.push(Row { hits: Span::new(i, i + 1), position: hit.position, copies: hit.copies, cited }),
+        }
+    }
+    rows
+}
+
 /// A run at one level, and the tokens in it that grams of about this frequency cover.
 struct Run {
     passage: Passage,
@@ -95,20 +120,20 @@ struct Run {
     common_end: u32,
 }
 
-/// The runs of hits, which have at least `floor` copies each and come with their places among all.
-fn runs(hits: &[(u32, Hit)], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
+/// The runs of hits, which have at least `floor` copies each. `O(rows)`.
+fn runs(rows: &[Row], floor: u32, k: u32, max_gap: u32, tokens: u32) -> Vec<Passage> {
     let mut runs: Vec<Run> = Vec::new();
-    for &(i, hit) in hits {
-        let end = hit.position + k;
+    for row in rows {
+        let end = row.position + row.hits.len() - 1 + k;
         match runs.last_mut() {
-            Some(open) if hit.position <= open.passage.span.end + max_gap => {
+            Some(open) if row.position <= open.passage.span.end + max_gap => {
                 open.passage.span.end = end;
-                open.passage.hits.end = i + 1;
+                open.passage.hits.end = row.hits.end;
             }
             _ => runs.push(Run {
                 passage: Passage {
-                    span: Span::new(hit.position, end),
-                    hits: Span::new(i, i + 1),
+                    span: Span::new(row.position, end),
+                    hits: row.hits,
                     kin: 0,
                     common: 0,
                     apart: false,
@@ -120,12 +145,12 @@ fn runs(hits: &[(u32, Hit)], floor: u32, k: u32, max_gap: u32, tokens: u32) -> V
             }),
         }
         let open = runs.last_mut().expect("just opened");
-        open.passage.cited += u32::from(hit.marks.has(Marks::CITED));
-        if hit.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
-            open.kin += end - hit.position.max(open.kin_end);
+        open.passage.cited += row.cited;
+        if row.copies <= floor.saturating_mul(MAX_KIN_RATIO) {
+            open.kin += end - row.position.max(open.kin_end);
             open.kin_end = end;
         } else {
-            open.passage.common += end - hit.position.max(open.common_end);
+            open.passage.common += end - row.position.max(open.common_end);
             open.common_end = end;
         }
     }
@@ -207,6 +232,23 @@ mod tests {
                 return span;
             }
             span = grown;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_say_what_their_hits_say(raw in proptest::collection::vec((1u32..4, 1u32..5, any::<bool>()), 0..60), floor in 1u32..3) {
+            let mut hits = hits(&raw.iter().map(|&(step, copies, _)| (step / 2 + 1, copies * copies)).collect::<Vec<_>>());
+            for (hit, &(.., cited)) in hits.iter_mut().zip(&raw) {
+                hit.marks = GramMarks(u16::try_from(u32::from(cited) * Marks::CITED.0).expect("a low bit"));
+            }
+            let joined = rows(&hits);
+            let alone = (0u32..).zip(&hits).flat_map(|(i, hit)| {
+                let row = rows(std::slice::from_ref(hit)).pop()?;
+                Some(Row { hits: Span::new(i, i + 1), ..row })
+            });
+            let alone: Vec<Row> = alone.collect();
+            prop_assert_eq!(runs(&joined, floor, K, 2, 300), runs(&alone, floor, K, 2, 300));
         }
     }
 
