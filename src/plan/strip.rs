@@ -471,7 +471,7 @@ mod tests {
             let page = Page { text: &text, tokens: &tokens.spans };
             let start = start.min(tokens.len());
             let end = (start + n).min(tokens.len());
-            let [from, to] = [start, end].map(|i| narrow(i));
+            let [from, to] = [start, end].map(narrow);
             let first = page.gap_end(from) - after_last_break(page.gap(from)).len();
             let last = page.gap_start(to) + line_tail(page.gap(to));
             let inside: Vec<ByteSpan> =

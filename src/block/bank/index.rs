@@ -57,32 +57,52 @@ fn packed(codes: &[u8], at: usize) -> u64 {
 }
 
 impl Index {
-    /// Indexes all grams of the entries. `O(letters log letters)`.
+    /// Indexes all grams of the entries. `O(letters)`, and `n log n` in a bucket.
     pub(super) fn new(entries: &[Entry]) -> Self {
-        let mut places = Vec::with_capacity(entries.iter().map(|e| e.letters.len()).sum());
-        for (e, entry) in entries.iter().enumerate() {
-            let grams = (entry.letters.len() + 1).saturating_sub(GRAM);
-            places.extend((0..grams).map(|at| Place {
-                gram: packed(&entry.letters, at),
-                entry: narrow(e),
-                at: narrow(at),
-            }));
-        }
-        let bucket_bits = places.len().next_power_of_two().ilog2().clamp(BUCKET_BITS[0], BUCKET_BITS[1]);
-        places.sort_unstable_by_key(|p| (slot(p.gram, bucket_bits), *p));
-        let places: Vec<Place> =
-            places.chunk_by(|a, b| a.gram == b.gram).filter(|g| g.len() <= MAX_PLACES).flatten().copied().collect();
-        let mut buckets = vec![0; (1 << bucket_bits) + 1];
-        let mut filter = vec![0u64; 1 << (bucket_bits + FILTER_BITS - 6)];
-        for place in &places {
-            buckets[slot(place.gram, bucket_bits) + 1] += 1;
-            let bit = slot(place.gram, bucket_bits + FILTER_BITS);
-            filter[bit / 64] |= 1u64 << (bit % 64);
-        }
+        let places = || {
+            (0u32..).zip(entries).flat_map(|(entry, of)| {
+                let grams = (of.letters.len() + 1).saturating_sub(GRAM);
+                (0..grams).map(move |at| Place { gram: packed(&of.letters, at), entry, at: narrow(at) })
+            })
+        };
+        let count = entries.iter().map(|of| (of.letters.len() + 1).saturating_sub(GRAM)).sum::<usize>();
+        let bucket_bits = count.next_power_of_two().ilog2().clamp(BUCKET_BITS[0], BUCKET_BITS[1]);
+        let bucket = |place: &Place| slot(place.gram, bucket_bits);
+        // Where each bucket begins, one to the left of it while they are filled: each then ends where the next begins.
+        let mut buckets = vec![0u32; (1 << bucket_bits) + 2];
+        places().for_each(|place| buckets[bucket(&place) + 2] += 1);
         for i in 1..buckets.len() {
             buckets[i] += buckets[i - 1];
         }
-        Self { places, buckets, bucket_bits, filter }
+        let mut sorted = vec![Place { gram: 0, entry: 0, at: 0 }; count];
+        for place in places() {
+            let at = &mut buckets[bucket(&place) + 1];
+            sorted[*at as usize] = place;
+            *at += 1;
+        }
+        buckets.pop();
+        let mut filter = vec![0u64; 1 << (bucket_bits + FILTER_BITS - 6)];
+        let (mut start, mut kept) = (0, 0);
+        for end in &mut buckets[1..] {
+            let bucket = start..*end as usize;
+            start = bucket.end;
+            sorted[bucket.clone()].sort_unstable();
+            let mut from = bucket.start;
+            while from < bucket.end {
+                let gram = sorted[from].gram;
+                let to = from + sorted[from..bucket.end].iter().take_while(|place| place.gram == gram).count();
+                if to - from <= MAX_PLACES {
+                    sorted.copy_within(from..to, kept);
+                    kept += to - from;
+                    let bit = slot(gram, bucket_bits + FILTER_BITS);
+                    filter[bit / 64] |= 1u64 << (bit % 64);
+                }
+                from = to;
+            }
+            *end = narrow(kept);
+        }
+        sorted.truncate(kept);
+        Self { places: sorted, buckets, bucket_bits, filter }
     }
 
     /// Calls `each` with every place of the grams of `codes` that are looked up and the entries hold: the gram's first

@@ -18,7 +18,7 @@ use crate::span::{Span, TokenSpan};
 use chains::{Chain, Chaining};
 use clusters::{Cluster, Clusters, Run};
 use index::Index;
-use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 8;
@@ -143,18 +143,61 @@ impl Bank {
 
 /// Without the entries nine tenths of whose runs of [`OVERLAP`] letters stand in earlier ones.
 fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut seen: HashSet<u64> = HashSet::new();
-    let runs = |entry: &Entry| entry.letters.windows(OVERLAP).map(|run| hash::bytes(run, 0)).collect::<Vec<_>>();
+    let mut seen = Seen::new();
+    let mut runs = Vec::new();
     let mut kept = Vec::new();
     for entry in entries {
-        let runs = runs(&entry);
-        let known = runs.iter().filter(|run| seen.contains(run)).count();
+        runs.clear();
+        runs.extend(entry.letters.windows(OVERLAP).map(|run| hash::bytes(run, 0)));
+        let known = runs.iter().filter(|&&run| seen.has(run)).count();
         if runs.is_empty() || known * 10 < runs.len() * 9 {
-            seen.extend(runs);
+            runs.iter().for_each(|&run| seen.add(run));
             kept.push(entry);
         }
     }
     kept
+}
+
+/// A set of hashes: at least half of its slots are empty, and a hash that finds its own taken goes to the next that is
+/// free. Which is its own differs from run to run, so that no text can be made to crowd them.
+struct Seen {
+    /// Hashes; 0 where there is none. A hash of 0 counts as 1.
+    slots: Vec<u64>,
+    len: usize,
+    multiplier: u64,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { slots: vec![0; 1 << 10], len: 0, multiplier: RandomState::new().hash_one(0) | 1 }
+    }
+
+    /// The slot that has the hash, or the empty one where it belongs.
+    fn slot(&self, hash: u64) -> usize {
+        let shift = u64::BITS - self.slots.len().ilog2();
+        let mut slot = usize::try_from(hash.wrapping_mul(self.multiplier) >> shift).expect("a slot");
+        while self.slots[slot] != 0 && self.slots[slot] != hash {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        slot
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        self.slots[self.slot(hash.max(1))] != 0
+    }
+
+    fn add(&mut self, hash: u64) {
+        if 2 * self.len >= self.slots.len() {
+            let grown = vec![0; 2 * self.slots.len()];
+            for old in std::mem::replace(&mut self.slots, grown).into_iter().filter(|&old| old != 0) {
+                let slot = self.slot(old);
+                self.slots[slot] = old;
+            }
+        }
+        let slot = self.slot(hash.max(1));
+        self.len += usize::from(self.slots[slot] == 0);
+        self.slots[slot] = hash.max(1);
+    }
 }
 
 /// Whether a template of `copies` copies matched so many new places by its letters that it must be a common phrase.
@@ -276,6 +319,17 @@ mod tests {
             Bank::new(vec![entry(1, BLOCK), entry(2, &BLOCK[20..90]), entry(3, "Another notice altogether, here")]);
         assert_eq!(bank.len(), 2);
         assert!(is_flood(6, 1) && !is_flood(5, 1) && !is_flood(154, 100));
+    }
+
+    #[test]
+    fn a_set_of_hashes_has_what_was_added_and_no_more() {
+        let hashes: Vec<u64> = (0..9000).chain([u64::MAX, u64::MAX << 40]).collect();
+        let mut seen = Seen::new();
+        hashes.iter().step_by(2).chain(&[8, 8]).for_each(|&hash| seen.add(hash));
+        let expected = |(i, &hash): (usize, &u64)| i % 2 == 0 || hash == 1;
+        let has: Vec<bool> = hashes.iter().map(|&hash| seen.has(hash)).collect();
+        assert_eq!(has, hashes.iter().enumerate().map(expected).collect::<Vec<_>>());
+        assert_eq!((seen.len, seen.slots.len()), (4501, 1 << 14));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::block::decide::Reason;
 use crate::block::judge::{Sight, Template, Wants, extended, worth};
 use crate::block::letters::Letters;
 use crate::block::reading::Reading;
-use crate::block::template::Place;
+use crate::block::template::{Evidence, Place};
 use crate::block::{KeepCopies, Options};
 use crate::engine::census::Census;
 use crate::engine::corpus::Corpus;
@@ -21,6 +21,7 @@ use crate::record::RecordView;
 use crate::report::Picture;
 use crate::shuffle::Stash;
 use crate::span::{Span, TokenSpan};
+use rayon::prelude::*;
 
 /// What is known before the documents are cut.
 pub(super) struct Found {
@@ -39,6 +40,9 @@ struct Seen {
     sight: Sight,
     shown: Put,
 }
+
+/// Templates of which something is made at once: bounds what waits to be put aside.
+const BLOCKS_AT_ONCE: usize = 4096;
 
 /// Read 3: the letters of the templates that go, moved to their true ends, and the texts of all.
 pub(super) fn read_templates(
@@ -82,23 +86,52 @@ pub(super) fn read_templates(
             },
         )?;
     }
-    let mut entries = Vec::new();
-    for (t, (mut sights, template)) in (0u32..).zip(sights.into_iter().zip(&mut *templates)) {
+    for (sights, template) in sights.iter_mut().zip(&mut *templates) {
         sights.sort_unstable_by_key(|s| s.which);
-        shown.add(&sights.iter().map(|s| s.shown).collect::<Vec<_>>())?;
         if let (Some(reviewed), Some(sight)) = (&mut reviewed, sights.first()) {
             reviewed.verdict(&shown.text_of(sight.shown)?).into_iter().for_each(|reason| template.review(reason));
         }
-        if template.reason.strips() && !options.exact {
-            let letters = extended(&sights.into_iter().map(|s| s.sight).collect::<Vec<_>>());
-            let worth = worth(template.evidence.documents, template.evidence.tokens, t);
-            entries.push((worth, Entry { template: t, letters }));
+    }
+    let mut entries = Vec::new();
+    let mut rest = sights.into_iter().zip(0u32..);
+    loop {
+        let batch: Vec<(Vec<Seen>, u32)> = rest.by_ref().take(BLOCKS_AT_ONCE).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let strips = |t: u32| templates[t as usize].reason.strips() && !options.exact;
+        let made: Vec<Result<Made>> =
+            batch.into_par_iter().map(|(sights, t)| Made::of(t, sights, strips(t), &shown)).collect();
+        for made in made {
+            let Made { template: t, copies, slotted, letters } = made?;
+            shown.add(&copies, slotted.as_deref())?;
+            let Evidence { documents, tokens, .. } = templates[t as usize].evidence;
+            entries.extend(letters.map(|letters| (worth(documents, tokens, t), Entry { template: t, letters })));
         }
     }
     // Of two that say the same the bank keeps the first: what a person listed, then what is worth more.
     entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
     let listed = reviewed.map_or(Ok(Vec::new()), |reviewed| reviewed.add_unmet(templates, &mut shown))?;
     Ok((Bank::new(listed.into_iter().chain(entries.into_iter().map(|e| e.1)).collect()), shown))
+}
+
+/// What is made of all that was seen of a template.
+struct Made {
+    template: u32,
+    copies: Vec<Put>,
+    /// Its text where its copies differ.
+    slotted: Option<String>,
+    /// Of one that goes, for the bank.
+    letters: Option<Vec<u8>>,
+}
+
+impl Made {
+    fn of(template: u32, sights: Vec<Seen>, strips: bool, shown: &Shown) -> Result<Self> {
+        let copies: Vec<Put> = sights.iter().map(|s| s.shown).collect();
+        let slotted = shown.slotted(&copies)?;
+        let letters = strips.then(|| extended(&sights.into_iter().map(|s| s.sight).collect::<Vec<_>>()));
+        Ok(Self { template, copies, slotted, letters })
+    }
 }
 
 /// The places to look at, by document.

@@ -45,13 +45,21 @@ impl Shown {
         Ok(Put { text, example })
     }
 
-    /// Adds the next block by its copies, the representative one first.
-    pub(super) fn add(&mut self, copies: &[Put]) -> Result<()> {
+    /// The text of a block whose copies differ, the representative one first: with slots where they do.
+    pub(super) fn slotted(&self, copies: &[Put]) -> Result<Option<String>> {
+        let text = copies.first().map_or(Ticket::default(), |copy| copy.text);
+        if copies.iter().all(|copy| copy.text == text) {
+            return Ok(None);
+        }
+        let only_text = |copy: &Put| Ok(Picture { template: self.text(copy.text)?, examples: Vec::new() });
+        Ok(Some(Picture::of_block(copies.iter().map(only_text).collect::<Result<_>>()?).template))
+    }
+
+    /// Adds the next block by its copies, the representative one first, and what is [`slotted`](Self::slotted) of them.
+    pub(super) fn add(&mut self, copies: &[Put], slotted: Option<&str>) -> Result<()> {
         let mut text = copies.first().map_or(Ticket::default(), |copy| copy.text);
-        if copies.iter().any(|copy| copy.text != text) {
-            let only_text = |copy: &Put| Ok(Picture { template: self.text(copy.text)?, examples: Vec::new() });
-            let slotted = Picture::of_block(copies.iter().map(only_text).collect::<Result<_>>()?).template;
-            text = self.put_text(&slotted, std::iter::once(text))?;
+        if let Some(slotted) = slotted {
+            text = self.put_text(slotted, std::iter::once(text))?;
         }
         let examples = copies.iter().filter_map(|copy| Some((copy.text, copy.example?)));
         self.put_block(&(text, examples.take(Picture::EXAMPLES).collect()))
@@ -168,7 +176,8 @@ mod tests {
                     put.push(one);
                 }
                 prop_assert_eq!(&shown.text_of(put[0]).unwrap(), &pictures[0].template);
-                shown.add(&put).unwrap();
+                let slotted = shown.slotted(&put).unwrap();
+                shown.add(&put, slotted.as_deref()).unwrap();
                 expected.push(Picture::of_block(pictures));
             }
             for (i, block) in expected.iter().enumerate() {
@@ -189,7 +198,8 @@ mod tests {
             put
         });
         assert!(copies.iter().all(|copy| copy.text == copies[0].text));
-        shown.add(&copies).unwrap();
+        assert_eq!(shown.slotted(&copies).unwrap(), None);
+        shown.add(&copies, None).unwrap();
         let (_, examples): Block = shown.json(shown.blocks[0]).unwrap();
         assert_eq!(examples.len(), Picture::EXAMPLES);
         drop(area);
