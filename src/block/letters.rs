@@ -6,6 +6,7 @@
 
 use crate::span::ByteSpan;
 use crate::text::fold;
+use std::sync::LazyLock;
 
 /// The letters of a stretch of tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,17 +20,28 @@ pub struct Letters {
 impl Letters {
     /// Replaces the content by the letters of `tokens`. `O(bytes)`.
     pub fn read(&mut self, text: &str, tokens: &[ByteSpan]) {
-        self.codes.clear();
         self.tokens.clear();
+        // A letter takes a byte at least. Every byte is written and only a letter counted, for no branch could be foretold.
+        self.codes.clear();
+        self.codes.resize(tokens.iter().map(|span| span.len() as usize).sum(), 0);
+        let mut len = 0;
         for (i, span) in (0u32..).zip(tokens) {
             let word = &text[span.range()];
             if word.is_ascii() {
-                self.codes.extend(word.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b | 0x20));
+                for byte in word.bytes() {
+                    self.codes[len] = byte | 0x20;
+                    len += usize::from(byte.is_ascii_alphanumeric());
+                }
             } else {
-                self.codes.extend(word.chars().filter_map(code));
+                for c in word.chars() {
+                    let code = CODES.get(c as usize).copied().unwrap_or_else(|| code(c).unwrap_or(0));
+                    self.codes[len] = code;
+                    len += usize::from(code != 0);
+                }
             }
-            self.tokens.resize(self.codes.len(), i);
+            self.tokens.resize(len, i);
         }
+        self.codes.truncate(len);
     }
 
     /// How many letters there are.
@@ -45,6 +57,11 @@ impl Letters {
     }
 }
 
+/// What [`code`] says of the characters of the first plane; 0 for none.
+static CODES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..=0xFFFF).map(|c| char::from_u32(c).and_then(code).unwrap_or(0)).collect());
+
+/// The byte that stands for a character that is a letter or digit, never 0.
 fn code(c: char) -> Option<u8> {
     let folded = latin(fold(c)?);
     if folded.is_ascii() {
@@ -187,6 +204,19 @@ mod tests {
                     prop_assert_ne!(&a[i..i + LANDING], &b[j..j + LANDING]);
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn letters_are_the_codes_of_all_characters(text in "([a-zA-Z0-9'_ ]|[éßЖж漢ｆ①\u{1D400}\u{301}]){0,40}") {
+            let mut tokens = Tokens::default();
+            tokenize(&text, &mut tokens);
+            let letters = letters(&text);
+            let of = |(i, span): (usize, &ByteSpan)| text[span.range()].chars().filter_map(code).map(|code| (code, i)).collect::<Vec<_>>();
+            let expected: Vec<(u8, usize)> = tokens.spans.iter().enumerate().flat_map(of).collect();
+            let found: Vec<(u8, usize)> = letters.codes.iter().copied().zip(letters.tokens.iter().map(|&i| i as usize)).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 
