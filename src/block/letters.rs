@@ -4,7 +4,7 @@
 //! hyphens and case make no difference, and a wrong letter spoils eight 8-grams instead of five words. A byte stands
 //! for a folded character; outside ASCII it is a hash of it, which is enough to align by.
 
-use crate::span::ByteSpan;
+use crate::span::{ByteSpan, Span, TokenSpan};
 use crate::text::fold;
 use std::sync::LazyLock;
 
@@ -13,19 +13,20 @@ use std::sync::LazyLock;
 pub struct Letters {
     /// One byte per letter or digit.
     pub codes: Vec<u8>,
-    /// The token each letter belongs to, ascending.
-    pub tokens: Vec<u32>,
+    /// How many letters there are up to the end of each token.
+    ends: Vec<u32>,
 }
 
 impl Letters {
     /// Replaces the content by the letters of `tokens`. `O(bytes)`.
     pub fn read(&mut self, text: &str, tokens: &[ByteSpan]) {
-        self.tokens.clear();
+        self.ends.clear();
+        self.ends.reserve(tokens.len());
         // A letter takes a byte at least. Every byte is written and only a letter counted, for no branch could be foretold.
         self.codes.clear();
         self.codes.resize(tokens.iter().map(|span| span.len() as usize).sum(), 0);
         let mut len = 0;
-        for (i, span) in (0u32..).zip(tokens) {
+        for span in tokens {
             let word = &text[span.range()];
             if word.is_ascii() {
                 for byte in word.bytes() {
@@ -39,9 +40,24 @@ impl Letters {
                     len += usize::from(code != 0);
                 }
             }
-            self.tokens.resize(len, i);
+            self.ends.push(u32::try_from(len).expect("a document has fewer than 2^32 letters"));
         }
         self.codes.truncate(len);
+    }
+
+    /// The tokens of which a stretch of letters, which is not empty, holds at least half.
+    #[must_use]
+    pub fn whole_tokens(&self, stretch: Span) -> Option<TokenSpan> {
+        let token = |letter: u32| self.ends.partition_point(|&end| end <= letter);
+        let start_of = |token: usize| token.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let inside = |token: usize| {
+            let (from, to) = (start_of(token), self.ends[token]);
+            2 * (to.min(stretch.end) - from.max(stretch.start)) >= to - from
+        };
+        let (first, last) = (token(stretch.start), token(stretch.end - 1));
+        let [first, end] = [first + usize::from(!inside(first)), last + usize::from(inside(last))];
+        let narrow = |token: usize| u32::try_from(token).expect("a document has fewer than 2^32 tokens");
+        (first < end).then(|| Span::new(narrow(first), narrow(end)))
     }
 
     /// How many letters there are.
@@ -215,8 +231,17 @@ mod tests {
             let letters = letters(&text);
             let of = |(i, span): (usize, &ByteSpan)| text[span.range()].chars().filter_map(code).map(|code| (code, i)).collect::<Vec<_>>();
             let expected: Vec<(u8, usize)> = tokens.spans.iter().enumerate().flat_map(of).collect();
-            let found: Vec<(u8, usize)> = letters.codes.iter().copied().zip(letters.tokens.iter().map(|&i| i as usize)).collect();
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(&letters.codes, &expected.iter().map(|&(code, _)| code).collect::<Vec<_>>());
+            for (at, &(_, token)) in (0u32..).zip(&expected) {
+                let alone = expected.iter().filter(|&&(_, other)| other == token).count() <= 2;
+                let token = u32::try_from(token).expect("few");
+                prop_assert_eq!(letters.whole_tokens(Span::new(at, at + 1)), alone.then(|| Span::new(token, token + 1)));
+            }
+            if let (Some(&(_, first)), Some(&(_, last))) = (expected.first(), expected.last()) {
+                let all = letters.whole_tokens(Span::new(0, u32::try_from(expected.len()).expect("few")));
+                let [first, last] = [first, last].map(|token| u32::try_from(token).expect("few"));
+                prop_assert_eq!(all, Some(Span::new(first, last + 1)));
+            }
         }
     }
 
@@ -224,7 +249,7 @@ mod tests {
     fn spacing_case_and_form_leave_no_trace() {
         assert_eq!(letters("Neti quette, Für").codes, letters("NETIQUETTE ｆüｒ").codes.as_slice());
         assert_eq!(letters("Kоmmеntаrе").codes, letters("Kommentare").codes);
-        assert_eq!(letters("ab c").tokens, [0, 0, 1]);
+        assert_eq!(letters("ab c").ends, [2, 3]);
     }
 
     fn extended(a: &str, b: &str) -> (usize, usize) {

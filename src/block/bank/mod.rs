@@ -14,7 +14,7 @@ mod index;
 
 use super::letters::{Letters, extend};
 use crate::hash;
-use crate::span::{Span, TokenSpan};
+use crate::span::TokenSpan;
 use chains::{Chain, Chaining};
 use clusters::{Cluster, Clusters, Run};
 use index::Index;
@@ -226,7 +226,7 @@ fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Ma
     let spanned = chain.template.len() + narrow(t_left + t_right);
     let letters: u32 = pieces.iter().map(|p| p.len()).sum();
     for piece in pieces {
-        if let Some(span) = whole_tokens(document, piece) {
+        if let Some(span) = document.whole_tokens(piece) {
             out.push(Match {
                 span,
                 template: entry.template,
@@ -241,21 +241,6 @@ fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Ma
 #[expect(clippy::cast_possible_truncation, reason = "at most 255")]
 fn share(part: u32, whole: u32) -> u8 {
     (u64::from(part.min(whole)) * 255 / u64::from(whole.max(1))) as u8
-}
-
-/// The tokens of which a stretch of letters holds at least half.
-fn whole_tokens(document: &Letters, piece: Span) -> Option<TokenSpan> {
-    let tokens = &document.tokens;
-    let (start, end) = (piece.start as usize, piece.end as usize);
-    let (first, last) = (tokens[start], tokens[end - 1]);
-    let inside = |token: u32| {
-        let from = tokens.partition_point(|&t| t < token);
-        let to = tokens.partition_point(|&t| t <= token);
-        2 * (to.min(end) - from.max(start)) >= to - from
-    };
-    let first = if inside(first) { first } else { first + 1 };
-    let end = if inside(last) { last + 1 } else { last };
-    (first < end).then(|| Span::new(first, end))
 }
 
 #[cfg(test)]
