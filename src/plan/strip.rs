@@ -22,7 +22,7 @@ pub struct Piece {
 pub struct Cut {
     /// Bytes of the text, on character borders.
     pub span: ByteSpan,
-    /// Number of the block that reaches furthest in it.
+    /// Number of the block that it begins with.
     pub block: u32,
 }
 
