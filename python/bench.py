@@ -1,17 +1,19 @@
 """CPU seconds and peak memory of a table in memory and of a Spark job, against the command on the same documents.
 
     maturin build --release --manifest-path python/Cargo.toml && pip install the wheel, pyarrow, pysail, pyspark-client
-    python python/bench.py [DOCUMENTS [ROUNDS]]        # 100,000 and 3; writes to a temporary folder
-    python python/bench.py spark [DOCUMENTS [MASTER [MODE...]]]
+    python python/bench.py memory [--documents N] [--rounds N]
+    python python/bench.py spark [--documents N] [--corpus NAME] [--master NAME] [--archive] [--conf KEY=VALUE]... [MODE...]
 
-``spark`` takes 400,000 short ones on Sail, or on classic Spark where a master is named (``local-cluster[2,1,2048]``: two
-executors; needs pyspark and Java), and also compares what was decided. ``start`` is a session that starts, runs a Python
-function on every executor, and ends.
-
-Each round runs all of them in turn, each in a process of its own; the least of the rounds counts, as other work on the
-machine only ever adds. The command is the wheel's: the same code, built the same way.
+All is written to a temporary folder. ``memory`` takes 100,000 documents; each round runs all jobs in turn, each in a process
+of its own; the least of the rounds counts, as other work on the machine only ever adds. ``spark`` takes 400,000 on Sail, or on
+classic Spark where a master is named (``local-cluster[2,1,1024]``: two executors; needs pyspark and Java), with the
+settings of ``spark.conf``, and also compares what was decided. ``start`` is a session that starts, runs a Python
+function on every executor, and ends. With ``--archive`` the JVMs find their classes in archives, which a small job makes
+before. The command is the wheel's: the same code, built the same way.
 """
 
+import argparse
+import collections
 import ctypes
 import itertools
 import json
@@ -22,6 +24,8 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+
+SETTINGS = Path(__file__).parent / "spark.conf"
 
 IN_MEMORY = """
 import sys, descale, pyarrow.parquet
@@ -61,16 +65,20 @@ def documents(count, seed=1):
     rng = random.Random(seed)
     words = ["".join(rng.choices("abcdefghijklmnoprstuvwz", k=rng.randint(2, 10))) for _ in range(50_000)]
     shares = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
-    originals = []
+
+    def original(number):
+        # Made again for every copy, so that none is held.
+        own = random.Random(seed << 40 | number)
+        return own.choices(words, cum_weights=shares, k=own.randint(80, 500))
+
     for number in range(count):
-        if number % 20 >= 11 and originals:
-            text = rng.choice(originals).copy()
+        text = original(number)
+        if number % 20 >= 11:
+            earlier = rng.randrange(number // 20 * 11 + 11)
+            text = original(earlier // 11 * 20 + earlier % 11)
             for _ in range(rng.randint(0, 5)):
                 text[rng.randrange(len(text))] = rng.choice(words)
-        else:
-            text = rng.choices(words, cum_weights=shares, k=rng.randint(100, 600))
-            originals.append(text)
-        yield {"id": str(number), "text": " ".join(text)}
+        yield {"n": number, "text": " ".join(text)}
 
 
 def cost(*arguments):
@@ -91,11 +99,12 @@ def cost(*arguments):
         peak = max(peak, usage.ru_maxrss * 1024)
 
 
-class Memory:
-    """Bytes of memory of all that this process starts, together, at most; looked at twice a second."""
+class Watch:
+    """What this process starts, looked at twice a second: bytes of memory at most, of all together and by kind, and CPU
+    seconds by kind."""
 
     def __enter__(self):
-        self.peak, self._end = 0, threading.Event()
+        self.peak, self._end, self._ticks = collections.Counter(), threading.Event(), {}
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
         return self
@@ -104,9 +113,26 @@ class Memory:
         self._end.set()
         self._thread.join()
 
+    @property
+    def seconds(self):
+        seconds = collections.Counter()
+        for kind, ticks in self._ticks.values():
+            seconds[kind] += ticks / os.sysconf("SC_CLK_TCK")
+        return seconds
+
     def _look(self):
         while not self._end.wait(0.5):
-            self.peak = max(self.peak, sum(map(self._share, self._below(os.getpid()))))
+            held = collections.Counter()
+            for process in self._below(os.getpid()):
+                try:
+                    kind = self._kind(process)
+                    held[kind] += self._share(process)
+                    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+                except OSError:
+                    continue
+                self._ticks[process] = kind, sum(map(int, times))
+            held["all"] = held.total()
+            self.peak |= held
 
     def _below(self, process):
         for thread in Path(f"/proc/{process}/task").glob("*"):
@@ -118,12 +144,14 @@ class Memory:
                 yield child
                 yield from self._below(child)
 
+    def _kind(self, process):
+        line = Path(f"/proc/{process}/cmdline").read_text()
+        marks = {"CoarseGrainedExecutorBackend": "executors", "pyspark.daemon": "workers", "java": "driver"}
+        return next((kind for mark, kind in marks.items() if mark in line), "job")
+
     def _share(self, process):
         """What processes share is divided among them."""
-        try:
-            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            return 0
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
@@ -131,8 +159,11 @@ def write(folder, rows):
     import pyarrow
     import pyarrow.parquet
 
-    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "a.parquet", row_group_size=20_000)
+    schema = pyarrow.schema({"n": pyarrow.int64(), "text": pyarrow.string()})
+    with open(folder / "a.jsonl", "w") as lines, pyarrow.parquet.ParquetWriter(folder / "a.parquet", schema) as file:
+        while group := list(itertools.islice(rows, 20_000)):
+            lines.writelines(json.dumps(row) + "\n" for row in group)
+            file.write_table(pyarrow.Table.from_pylist(group, schema=schema))
 
 
 def start(folder, kind, count):
@@ -140,7 +171,7 @@ def start(folder, kind, count):
     subprocess.run([sys.executable, __file__, "write", folder, kind, str(count)], check=True)
 
 
-def main(count=100_000, rounds=3):
+def main(count, rounds):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         start(folder, "documents", count)
@@ -158,7 +189,7 @@ def main(count=100_000, rounds=3):
         print(f"{mode}: table in memory / command = {ratio:.2f}")
 
 
-def session(master):
+def session(master, *settings):
     """A session on Sail, or on classic Spark."""
     from pyspark.sql import SparkSession
 
@@ -169,19 +200,20 @@ def session(master):
         session.server.start(background=True)
         return SparkSession.builder.remote(f"sc://localhost:{session.server.listening_address[1]}").getOrCreate()
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master(master).config("spark.ui.enabled", "false")
+    builder = SparkSession.builder.master(master)
     for key, value in [("driver.host", "127.0.0.1"), ("driver.bindAddress", "127.0.0.1"), ("executor.memory", "1g")]:
         builder = builder.config(f"spark.{key}", value)
-    for setting in filter(None, os.environ.get("BENCH_CONF", "").split(";")):
-        builder = builder.config(*setting.split("=", 1))
+    documented = [line.split(None, 1) for line in SETTINGS.read_text().splitlines() if line.startswith("spark.")]
+    for key, value in documented + [setting.split("=", 1) for setting in settings]:
+        builder = builder.config(key, value)
     return builder.getOrCreate()
 
 
-def job(master, mode, path, out):
+def job(master, mode, path, out, *settings):
     """What a Spark job does."""
     import descale.spark
 
-    spark = session(master)
+    spark = session(master, *settings)
     if mode == "start":
         spark.range(2, numPartitions=2).mapInArrow(lambda batches: batches, "id long").collect()
     else:
@@ -191,29 +223,57 @@ def job(master, mode, path, out):
     spark.stop()
 
 
-def spark(count=400_000, master="sail", *modes):
+def archived(folder, mode):
+    """Settings with which the JVMs find their classes in archives. A small job makes them here; on one executor, as two would
+    write the same file."""
+    setting = lambda flag: [f"spark.{jvm}.defaultJavaOptions=-XX:{flag}={folder / jvm}.jsa" for jvm in ["driver", "executor"]]
+    small = folder / "small"
+    small.mkdir()
+    start(small, "documents", 1000)
+    out = ["local-cluster[1,1,1024]", mode, small / "a.parquet", small / mode]
+    subprocess.run([sys.executable, __file__, "job", *out, *setting("ArchiveClassesAtExit")], check=True)
+    return setting("SharedArchiveFile")
+
+
+def spark(count, corpus, master, archive, settings, modes):
     """The same documents by the command and on Spark: CPU seconds of both, and whether they decided the same."""
+
+    def told(name, seconds, watch):
+        kinds = [f"{kind} {part:.1f}" for kind, part in sorted(watch.seconds.items())]
+        peaks = [f"{kind} {peak / 1e6:.0f}" for kind, peak in sorted(watch.peak.items())]
+        print(f"{name}: {seconds:.1f} CPU s ({', '.join(kinds)}); MB: {', '.join(peaks)}", flush=True)
+        return seconds
+
+    def run(name, *arguments):
+        with Watch() as watch:
+            seconds, _ = cost(*arguments)
+        return told(name, seconds, watch)
+
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        start(folder, "pages", count)
-        alone = cost(__file__, "job", master, "start", folder / "a.parquet", folder)
-        print(f"start: {alone[0]:.1f} CPU s")
-        for mode in modes or ["dedup", "strip", "clean"]:
-            out = ["--out", folder / "out", "--overwrite", "--quiet"]
-            alone = cost("-m", "descale", mode, folder / "a.jsonl", *out)
-            with Memory() as memory:
-                cluster = cost(__file__, "job", master, mode, folder / "a.parquet", folder / mode)
-            print(f"{mode}: command {alone[0]:.1f} CPU s, {master} {cluster[0]:.1f}, ratio {cluster[0] / alone[0]:.2f}")
-            print(f"{mode}: command {alone[1] / 1e6:.0f} MB, {master} {memory.peak / 1e6:.0f} MB", flush=True)
+        start(folder, corpus, count)
+        sizes = [f"{kind} {(folder / f'a.{kind}').stat().st_size / 1e6:.0f} MB" for kind in ["jsonl", "parquet"]]
+        print(f"{count} {corpus}: {', '.join(sizes)}", flush=True)
+        if archive:
+            settings = settings + archived(folder, modes[0])
+        run(f"{master}: start", __file__, "job", master, "start", folder / "a.parquet", folder, *settings)
+        for mode in modes:
+            alone = {}
+            for kind in ["parquet", "jsonl"]:
+                out = ["--out", folder / "out", "--overwrite", "--quiet"]
+                alone[kind] = run(f"{mode}: command, {kind}", "-m", "descale", mode, folder / f"a.{kind}", *out)
+            name = f"{mode}: {master}"
+            cluster = run(name, __file__, "job", master, mode, folder / "a.parquet", folder / mode, *settings)
+            print(f"{mode}: ratio", *(f"{cluster / seconds:.2f} ({kind})" for kind, seconds in alone.items()), flush=True)
             subprocess.run([sys.executable, __file__, "compare", folder, mode], check=True)
+            subprocess.run(["rm", "-r", folder / mode, folder / "out"], check=True)
 
 
 def compare(folder, mode):
     """Stops at the first line of the plan that a Spark job has otherwise, or text that it has left otherwise."""
     import pyarrow.parquet
 
-    read = lambda name: pyarrow.parquet.read_table(folder / mode / name).to_pylist()
-    rows = {row["n"]: row for row in read("decisions")}
+    rows = {row["n"]: row for row in pyarrow.parquet.read_table(folder / mode / "decisions").to_pylist()}
     changed = 0
     for line in map(json.loads, open(folder / "out" / "plan.jsonl")):
         row = rows[line["row"] - 1]
@@ -224,21 +284,41 @@ def compare(folder, mode):
             assert row["similarity"] == line["similarity"], (row, line)
         changed += 1
     assert changed == sum(row["action"] != "keep" for row in rows.values())
-    kept = sorted((row["n"], row["text"]) for row in read("kept"))
-    alone = map(json.loads, open(folder / "out" / "data" / "a.jsonl"))
-    assert kept == [(row["n"], row["text"]) for row in alone]
-    print(f"{mode}: {changed} rows changed, all alike; {len(kept)} rows stay, all alike")
+    large = pyarrow.schema({"n": pyarrow.int64(), "text": pyarrow.large_string()})
+    kept = pyarrow.parquet.read_table(folder / mode / "kept").cast(large).sort_by("n")
+    rows = (row for batch in kept.to_batches(1000) for row in batch.to_pylist())
+    with open(folder / "out" / "data" / "a.jsonl") as alone:
+        assert all(ours == json.loads(line) for ours, line in zip(rows, alone, strict=True))
+    print(f"{mode}: {changed} rows changed, all alike; {len(kept)} rows stay, all alike", flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ways = parser.add_subparsers(required=True, dest="way")
+    memory = ways.add_parser("memory")
+    memory.add_argument("--documents", type=int, default=100_000)
+    memory.add_argument("--rounds", type=int, default=3)
+    cluster = ways.add_parser("spark")
+    cluster.add_argument("--documents", type=int, default=400_000)
+    cluster.add_argument("--corpus", default="documents", choices=["documents", "pages"])
+    cluster.add_argument("--master", default="sail")
+    cluster.add_argument("--archive", action="store_true")
+    cluster.add_argument("--conf", action="append", default=[])
+    cluster.add_argument("modes", nargs="*", default=["dedup", "strip", "clean"])
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["write"]:
-        write(Path(sys.argv[2]), list({"documents": documents, "pages": pages}[sys.argv[3]](int(sys.argv[4]))))
+        write(Path(sys.argv[2]), {"documents": documents, "pages": pages}[sys.argv[3]](int(sys.argv[4])))
     elif sys.argv[1:2] == ["compare"]:
         compare(Path(sys.argv[2]), sys.argv[3])
     elif sys.argv[1:2] == ["job"]:
         sys.path.pop(0)  # Beside this file lies the source of the package, not the wheel's content.
         job(*sys.argv[2:])
-    elif sys.argv[1:2] == ["spark"]:
-        spark(*map(int, sys.argv[2:3]), *sys.argv[3:])
     else:
-        main(*map(int, sys.argv[1:]))
+        asked = arguments()
+        if asked.way == "memory":
+            main(asked.documents, asked.rounds)
+        else:
+            spark(asked.documents, asked.corpus, asked.master, asked.archive, asked.conf, asked.modes)

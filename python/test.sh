@@ -54,7 +54,7 @@ PY
 
 # Sail speaks Spark Connect up to 4.2.
 echo "python: wheel, sdist"
-environment python-venv maturin mypy "moto[s3,server]>=5,<6" pytest pyarrow polars pandas pysail "pyspark-client>=4.0,<4.3"
+environment python-venv maturin mypy "moto[s3,server]>=5,<6" pytest pyarrow polars pandas datasets pysail "pyspark-client>=4.0,<4.3"
 rm -rf "$wheels"
 "$target/python-venv/bin/maturin" build --quiet --profile dev --interpreter "$target/python-venv/bin/python" --out "$wheels"
 "$target/python-venv/bin/maturin" sdist --out "$wheels" 2>&1 | tail -1

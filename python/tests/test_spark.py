@@ -3,6 +3,7 @@ or connect (a server of Spark Connect)."""
 
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import descale
 pytest.importorskip("pyspark")
 import descale.spark  # noqa: E402
 
+PACKAGE = Path(__file__).parent.parent
 ENGINE = os.environ.get("DESCALE_SPARK", "sail")
 on_one_engine = pytest.mark.skipif(ENGINE != "sail", reason="the other engines take minutes, and have little part in it")
 
@@ -343,16 +345,39 @@ def test_rows_without_text_stay(spark, tmp_path):
     check(spark, rows, tmp_path)
 
 
+def job_of_the_readme():
+    readme = (PACKAGE / "README.md").read_text()
+    return "# job.py" + readme.split("```python\n# job.py")[1].split("```")[0]
+
+
 def test_the_job_of_the_readme(spark, tmp_path, monkeypatch, capsys):
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    job = readme.split("```python\n# job.py")[1].split("```")[0]
     rows = made_up_blocks(200)
     frame(spark, rows, tmp_path)
     target = str(tmp_path / "clean.parquet")
     monkeypatch.setattr(sys, "argv", ["job.py", str(tmp_path / "input"), target])
-    exec(compile("# job.py" + job, "job.py", "exec"), {})
+    exec(compile(job_of_the_readme(), "job.py", "exec"), {})
     alone = descale.clean(pa.Table.from_pylist(rows)).table.to_pylist()
     texts = {row["n"]: row["text"] for row in spark.read.parquet(target).collect()}
     assert texts == {row["n"]: row["text"] for row in alone}
     shown = capsys.readouterr().out
     assert "exact" in shown and "strip" in shown
+
+
+@pytest.mark.skipif(ENGINE != "local", reason="what is submitted starts a Spark of its own")
+def test_the_job_of_the_readme_as_it_is_submitted(tmp_path):
+    import pyarrow.parquet
+    import pyspark
+
+    rows = made_up_blocks(200)
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "pages.parquet")
+    (tmp_path / "job.py").write_text(job_of_the_readme())
+    line = job_of_the_readme().split("\n")[0].partition(": ")[2].replace("python/spark.conf", str(PACKAGE / "spark.conf"))
+    program, *arguments = line.split()
+    submit = [Path(pyspark.__file__).parent / "bin" / program, "--master", "local[2]", *arguments]
+    settings = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(submit, cwd=tmp_path, env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "exact" in done.stdout and "strip" in done.stdout
+    texts = pyarrow.parquet.read_table(tmp_path / "clean.parquet", columns=["n", "text"]).to_pylist()
+    alone = descale.clean(pa.Table.from_pylist(rows)).table.to_pylist()
+    assert {row["n"]: row["text"] for row in texts} == {row["n"]: row["text"] for row in alone}
