@@ -148,19 +148,37 @@ impl Bands {
 }
 
 /// Numbers documents densely in ascending order and joins them.
-fn components(edges: &[(i64, i64)]) -> descale::Result<(Vec<i64>, Vec<u32>)> {
-    let mut docs: Vec<i64> = edges.iter().flat_map(|&(a, b)| [a, b]).collect();
-    docs.sort_unstable();
+fn components(mut edges: Vec<(i64, i64)>) -> descale::Result<(Vec<i64>, Vec<u32>)> {
+    // All is a walk along sorted edges: to search for every end would miss the cache at every step.
+    let mut docs = Vec::new();
+    edges.sort_unstable_by_key(|edge| edge.0);
+    docs.extend(edges.chunk_by(|a, b| a.0 == b.0).map(|group| group[0].0));
+    edges.sort_unstable_by_key(|edge| edge.1);
+    docs.extend(edges.chunk_by(|a, b| a.1 == b.1).map(|group| group[0].1));
+    // This sort sees that there are two runs, and merges them.
+    docs.sort();
     docs.dedup();
     let count = u32::try_from(docs.len()).map_err(|_| {
         descale::Error::resource("more than 2^32 documents are candidates in one task").cure("use more partitions")
     })?;
+    number(edges.iter_mut().map(|edge| &mut edge.1), &docs);
+    edges.sort_unstable_by_key(|edge| edge.0);
+    number(edges.iter_mut().map(|edge| &mut edge.0), &docs);
     let mut components = Components::new(count);
-    let at = |doc: i64| u32::try_from(docs.partition_point(|&d| d < doc)).expect("below the count");
-    for &(a, b) in edges {
-        components.union(at(a), at(b));
+    let end = |number: i64| u32::try_from(number).expect("below the count");
+    for (a, b) in edges {
+        components.union(end(a), end(b));
     }
     Ok((docs, components.into_roots()))
+}
+
+/// Replaces documents, in ascending order, by their places among all documents.
+fn number<'e>(ends: impl Iterator<Item = &'e mut i64>, docs: &[i64]) {
+    let mut places = (0i64..).zip(docs).peekable();
+    for end in ends {
+        while places.next_if(|&(_, doc)| *doc < *end).is_some() {}
+        *end = places.peek().expect("every end is a document").0;
+    }
 }
 
 /// Edges so many that they are joined before more are taken: 64 MiB.
@@ -185,7 +203,7 @@ impl Forest {
     }
 
     fn contract(&mut self) -> descale::Result<()> {
-        let (docs, roots) = components(&self.edges)?;
+        let (docs, roots) = components(std::mem::take(&mut self.edges))?;
         let rooted = docs.iter().zip(roots).map(|(&doc, root)| (doc, docs[root as usize]));
         self.edges = rooted.filter(|(doc, root)| doc != root).collect();
         Ok(())
@@ -275,7 +293,7 @@ impl Union {
 
     /// The component, its smallest document, of every document with an edge.
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let (docs, roots) = detached(py, || components(&std::mem::take(&mut self.forest.edges)))?;
+        let (docs, roots) = detached(py, || components(std::mem::take(&mut self.forest.edges)))?;
         let roots = numbers(roots.iter().map(|&root| docs[root as usize]));
         table(vec![("doc", numbers(docs.iter().copied())), ("component", roots)]).map(PyTable)
     }

@@ -20,7 +20,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyArray;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Replaces `hits` by those of one document; `row` gives gram, position, copies and marks.
@@ -125,7 +124,8 @@ impl Joined {
 #[derive(Default)]
 pub(crate) struct Templates {
     hits: Vec<[i64; 5]>,
-    templates: HashMap<i64, i64>,
+    /// Of grams.
+    templates: Vec<[i64; 2]>,
 }
 
 #[pymethods]
@@ -139,8 +139,7 @@ impl Templates {
     fn push(&mut self, rows: AnyArray) -> PyResult<()> {
         for batch in batches(rows)? {
             if batch.column_by_name("component").is_some() {
-                let (grams, templates) = (whole(&batch, "doc")?, whole(&batch, "component")?);
-                self.templates.extend(grams.values().iter().zip(templates.values()));
+                extend(&mut self.templates, &batch, ["doc", "component"])?;
             } else {
                 extend(&mut self.hits, &batch, ["gram", "doc", "position", "copies", "marks"])?;
             }
@@ -150,12 +149,17 @@ impl Templates {
 
     /// The hits with their templates.
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let (hits, templates) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.templates));
+        let (hits, mut templates) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.templates));
         let out = detached(py, || {
+            templates.sort_unstable();
             let mut out = Out::default();
-            for [gram, doc, position, copies, marks] in hits {
-                let template = templates.get(&gram).copied().unwrap_or(gram);
-                out.push([gram, doc, position, copies, marks, template]);
+            // Hits of a gram mostly come one after the other, and so does what is looked up.
+            for group in hits.chunk_by(|a, b| a[0] == b[0]) {
+                let found = templates.binary_search_by_key(&group[0][0], |&[gram, _]| gram);
+                for &[gram, doc, position, copies, marks] in group {
+                    let template = found.map_or(gram, |at| templates[at][1]);
+                    out.push([gram, doc, position, copies, marks, template]);
+                }
             }
             Ok(out)
         })?;
