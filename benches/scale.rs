@@ -5,6 +5,7 @@
 //! cargo bench --bench scale -- 0.2 256M          gigabytes of text, memory
 //! cargo bench --bench scale -- 2 1G dedup,strip  some modes only
 //! cargo bench --bench scale -- .5 256M dedup,strip tiny   documents of a line, 10^7 of them
+//! cargo bench --bench scale -- 20 256M dedup,strip zst    packed, in and out: a third of the disk
 //! ```
 //!
 //! The corpus is written to a temporary folder (`TMPDIR`) and read by the command in a process of its own, so that the
@@ -24,10 +25,16 @@ fn main() {
     let argument = |at: usize, default: &str| arguments.get(at).cloned().unwrap_or_else(|| default.into());
     let gigabytes: f64 = argument(0, "0.02").parse().expect("gigabytes of text");
     let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("in.jsonl");
-    let recipe = if argument(3, "") == "tiny" { Recipe::tiny() } else { Recipe::default() };
+    let asked = |what: &str| arguments.iter().skip(3).any(|a| a == what);
+    let input = folder.path().join(if asked("zst") { "in.jsonl.zst" } else { "in.jsonl" });
+    let recipe = if asked("tiny") { Recipe::tiny() } else { Recipe::default() };
     let documents = corpus::write(recipe, gigabytes * 1e9, &input);
-    println!("{gigabytes} GB, {documents} documents, memory {}", argument(1, "256M"));
+    let packed = input.metadata().unwrap().len();
+    println!(
+        "{gigabytes} GB, {documents} documents, {} MB on disk, memory {}",
+        packed / 1_000_000,
+        argument(1, "256M")
+    );
     println!("mode       peak MiB  spill/text   wall s  cpu s/GB  removed");
     for mode in argument(2, "clean,dedup,strip,exact").split(',') {
         run(&input, folder.path(), mode, &argument(1, "256M"));

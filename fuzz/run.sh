@@ -9,6 +9,15 @@ if [ "$1" = address ]; then
     export RUSTFLAGS="-Zsanitizer=address"
     exec nice -n 19 cargo test -j1 --lib --target "$host" --target-dir fuzz/target/address
 fi
+if [ "$1" = memcheck ]; then
+    cd ..
+    export PROPTEST_CASES=8 "CARGO_TARGET_$(echo "$host" | tr a-z- A-Z_)_RUNNER=valgrind --quiet --error-exitcode=9"
+    unset RUSTC_BOOTSTRAP
+    for kernel in avx2 portable; do
+        DESCALE_KERNEL=$kernel nice -n 19 cargo test -j1 --lib -- --test-threads 1 kernel json_ unicode scan:: minhash outline
+    done
+    exit
+fi
 cover="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
 export RUSTFLAGS="--cfg fuzzing $cover -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
 nice -n 19 cargo build -j1 --release --target "$host" --bin "$1"

@@ -126,9 +126,23 @@ pub(crate) fn stream(recipe: Recipe) -> impl Iterator<Item = Made> {
     (0..).map(move |number| recipe.make(number))
 }
 
-/// Writes documents as lines of JSON until they hold so many bytes of text; how many documents.
+/// Writes documents as lines of JSON until they hold so many bytes of text, packed if the name ends in `.zst`; how many
+/// documents.
 pub(crate) fn write(recipe: Recipe, bytes: f64, path: &Path) -> u64 {
-    let mut out = BufWriter::new(File::create(path).unwrap());
+    let file = BufWriter::new(File::create(path).unwrap());
+    if path.extension().is_some_and(|extension| extension == "zst") {
+        let mut packed = zstd::Encoder::new(file, 1).unwrap();
+        let documents = write_to(recipe, bytes, &mut packed);
+        packed.finish().unwrap().flush().unwrap();
+        return documents;
+    }
+    let mut file = file;
+    let documents = write_to(recipe, bytes, &mut file);
+    file.flush().unwrap();
+    documents
+}
+
+fn write_to(recipe: Recipe, bytes: f64, out: &mut impl std::io::Write) -> u64 {
     let (mut written, mut documents) = (0, 0);
     for made in stream(recipe) {
         if written as f64 >= bytes {
@@ -138,7 +152,6 @@ pub(crate) fn write(recipe: Recipe, bytes: f64, path: &Path) -> u64 {
         documents += 1;
         out.write_all(made.line().as_bytes()).unwrap();
     }
-    out.flush().unwrap();
     documents
 }
 

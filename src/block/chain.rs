@@ -53,7 +53,13 @@ pub fn links(hits: &[Hit], max_gap: u32, mut emit: impl FnMut(&Hit, &Hit)) {
 /// everywhere. One meeting is chance.
 #[must_use]
 pub fn is_linked(count: u64, copies: u32, other: u32) -> bool {
-    count >= 2 && count * 2 >= u64::from(copies.max(other))
+    count >= fewest_meetings(copies.max(other)).into()
+}
+
+/// So often two grams must stand side by side of which the more frequent one has so many copies.
+#[must_use]
+pub fn fewest_meetings(copies: u32) -> u32 {
+    copies.div_ceil(2).max(2)
 }
 
 /// One stretch of a document that a template covers.

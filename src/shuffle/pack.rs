@@ -4,16 +4,19 @@
 //! and the greatest, a position is mostly one more than the last. Each field of a block is therefore written as what it
 //! is above the block's least value, or as the step from the posting before, whichever is shorter, in an
 //! exponential Golomb code whose order fits the block: with a hash of 64 bits among `n` others it takes
-//! `65 - log2 n` bits or so, of a run of positions two or three a number. A field that does not change takes none, and
-//! where it mostly stays as it was, as the key of a large group does, a bit says so.
+//! `65 - log2 n` bits or so. A field that does not change takes none, and where it mostly stays as it was, as the key of a
+//! large group does, or mostly goes up by one, as a position does, a bit says so. Of a field with few values, such as
+//! marks, the rank of each by frequency is written.
 //!
-//! Layout: of each field the way (1 byte), the order of the code (1 byte), the least or the first value (8 bytes); then
-//! the postings, each with its fields in order, as bits from the lowest up. About 2 ns a field either way.
+//! Layout: of each field the way (1 byte), the order of the code (1 byte), the least or the first value (8 bytes), and the
+//! values by rank where ranks are written (4 bytes each); then the postings, each with its fields in order, as bits from
+//! the lowest up. About 2 ns a field either way.
 //!
 //! Source: J. Teuhola, *A compression method for clustered bit-vectors*, 1978, for the code; that the best order is found
 //! from a histogram of lengths is ours.
 
 use super::Posting;
+use crate::hash;
 
 /// Most fields of a posting.
 pub(super) const MAX_FIELDS: usize = 12;
@@ -36,13 +39,18 @@ enum Way {
     SeldomStep,
     /// A bit for whether it changes; then [`Signed`](Self::Signed).
     SeldomSigned,
+    /// A bit for whether it is other than one more than the one before; then how much it is above that, with a sign.
+    SeldomNext,
+    /// How many values are more frequent.
+    Rank,
 }
 
-const WAYS: [Way; 6] = [Way::Same, Way::Above, Way::Step, Way::Signed, Way::SeldomStep, Way::SeldomSigned];
+const WAYS: [Way; 8] =
+    [Way::Same, Way::Above, Way::Step, Way::Signed, Way::SeldomStep, Way::SeldomSigned, Way::SeldomNext, Way::Rank];
 
 impl Way {
     fn is_seldom(self) -> bool {
-        matches!(self, Self::SeldomStep | Self::SeldomSigned)
+        matches!(self, Self::SeldomStep | Self::SeldomSigned | Self::SeldomNext)
     }
 }
 
@@ -52,36 +60,57 @@ struct Code {
     way: Way,
     /// Bits that are written plainly, below those whose number is told first.
     order: u32,
-    /// The least value or the first one.
+    /// The least value, the first one, or how many have a rank.
     base: u64,
 }
 
+/// How often numbers of each length occur in a field when it is written in some way.
+#[derive(Clone, Copy)]
+struct Lengths([u32; 65]);
+
+impl Lengths {
+    const NONE: Self = Self([0; 65]);
+
+    #[inline]
+    fn add(&mut self, number: u64) {
+        self.0[length(number)] += 1;
+    }
+}
+
 impl Code {
-    /// The best for these values.
-    fn of(values: impl Iterator<Item = u64> + Clone) -> Self {
+    /// The best for these values, of which there are some; `ranks` are those of the values, if they are few.
+    fn of(values: impl Iterator<Item = u64> + Clone, ranks: Option<&Ranks>) -> Self {
         let first = values.clone().next().unwrap_or(0);
         let least = values.clone().min().unwrap_or(0);
-        let (mut above, mut step, mut signed) = ([0u32; 65], [0u32; 65], [0u32; 65]);
+        let [mut above, mut step, mut signed, mut next] = [Lengths::NONE; 4];
         let (mut last, mut falls) = (first, false);
         for value in values {
-            above[length(value - least)] += 1;
-            step[length(value.wrapping_sub(last))] += 1;
-            signed[length(fold_sign(value.wrapping_sub(last)))] += 1;
+            let difference = value.wrapping_sub(last);
+            above.add(value - least);
+            step.add(difference);
+            signed.add(fold_sign(difference));
+            next.add(fold_sign(difference.wrapping_sub(1)));
             falls |= value < last;
             last = value;
         }
-        if step[1..].iter().all(|&count| count == 0) {
+        if step.0[1..].iter().all(|&count| count == 0) {
             return Self { way: Way::Same, order: 0, base: first };
         }
-        let stepwise = |way, base| move |counts| (best_order(counts), Self { way, order: 0, base });
-        let mut ways = vec![stepwise(Way::Above, least)(&above), stepwise(Way::Signed, first)(&signed)];
-        ways.push(((seldom_bits(&signed)), Self { way: Way::SeldomSigned, order: 0, base: first }));
+        let mut ways = vec![
+            (best_order(&above), Way::Above, least),
+            (best_order(&signed), Way::Signed, first),
+            (seldom_bits(&signed), Way::SeldomSigned, first),
+            (seldom_bits(&next), Way::SeldomNext, first),
+        ];
         if !falls {
-            ways.push(stepwise(Way::Step, first)(&step));
-            ways.push((seldom_bits(&step), Self { way: Way::SeldomStep, order: 0, base: first }));
+            ways.push((best_order(&step), Way::Step, first));
+            ways.push((seldom_bits(&step), Way::SeldomStep, first));
         }
-        let best = ways.into_iter().min_by_key(|way| way.0.0).expect("there are ways");
-        Self { order: best.0.1, ..best.1 }
+        if let Some(ranks) = ranks {
+            ways.push((ranks.bits(), Way::Rank, ranks.by_rank.len() as u64));
+        }
+        let ((_, order), way, base) = ways.into_iter().min_by_key(|way| way.0.0).expect("there are ways");
+        Self { way, order, base }
     }
 
     /// The number written for a value after `last`.
@@ -92,6 +121,8 @@ impl Code {
             Way::Above => value.wrapping_sub(self.base),
             Way::Step | Way::SeldomStep => value.wrapping_sub(last),
             Way::Signed | Way::SeldomSigned => fold_sign(value.wrapping_sub(last)),
+            Way::SeldomNext => fold_sign(value.wrapping_sub(last).wrapping_sub(1)),
+            Way::Rank => value,
         }
     }
 
@@ -102,8 +133,75 @@ impl Code {
             Way::Same => self.base,
             Way::Above => self.base.wrapping_add(number),
             Way::Step | Way::SeldomStep => last.wrapping_add(number),
-            Way::Signed | Way::SeldomSigned => last.wrapping_add((number >> 1) ^ (number & 1).wrapping_neg()),
+            Way::Signed | Way::SeldomSigned => last.wrapping_add(unfold_sign(number)),
+            Way::SeldomNext => last.wrapping_add(unfold_sign(number)).wrapping_add(1),
+            Way::Rank => number,
         }
+    }
+}
+
+/// The values of a field that has few, by rank: the more frequent come first.
+struct Ranks {
+    by_rank: Vec<u32>,
+    lengths: Lengths,
+    /// Values and their ranks, where their hashes lead to.
+    slots: Vec<Option<(u32, u32)>>,
+}
+
+/// More values take more room than their ranks save.
+const MAX_RANKS: usize = 256;
+/// Four for each value.
+const SLOT_BITS: u32 = MAX_RANKS.ilog2() + 2;
+const RANKED_BYTES: usize = size_of::<u32>();
+
+impl Ranks {
+    /// None where the values are many or large.
+    fn of(values: impl Iterator<Item = u64>) -> Option<Self> {
+        let mut slots: Vec<Option<(u32, u32)>> = vec![None; 1 << SLOT_BITS];
+        let mut counted: Vec<(u32, u32)> = Vec::new();
+        for value in values {
+            let value = u32::try_from(value).ok()?;
+            let at = Self::slot(&slots, value);
+            match &mut slots[at] {
+                Some((_, at)) => counted[*at as usize].0 += 1,
+                None if counted.len() == MAX_RANKS => return None,
+                free => {
+                    *free = Some((value, u32::try_from(counted.len()).expect("they are few")));
+                    counted.push((1, value));
+                }
+            }
+        }
+        counted.sort_unstable_by_key(|&(count, value)| (std::cmp::Reverse(count), value));
+        let mut lengths = Lengths::NONE;
+        for (rank, &(count, value)) in (0u32..).zip(&counted) {
+            lengths.0[length(rank.into())] += count;
+            let at = Self::slot(&slots, value);
+            slots[at] = Some((value, rank));
+        }
+        Some(Self { by_rank: counted.into_iter().map(|(_, value)| value).collect(), lengths, slots })
+    }
+
+    /// Where a value is or would be.
+    #[inline]
+    fn slot(slots: &[Option<(u32, u32)>], value: u32) -> usize {
+        let mut at = (hash::mix(value.into()) >> (u64::BITS - SLOT_BITS)) as usize;
+        while slots[at].is_some_and(|(other, _)| other != value) {
+            at = (at + 1) % slots.len();
+        }
+        at
+    }
+
+    /// The rank of one of the values.
+    #[inline]
+    fn rank(&self, value: u64) -> u64 {
+        let slot = u32::try_from(value).ok().and_then(|value| self.slots[Self::slot(&self.slots, value)]);
+        slot.expect("every value of the block has a rank").1.into()
+    }
+
+    /// The bits that the values and their ranks take in the best order, and the order.
+    fn bits(&self) -> (u64, u32) {
+        let (bits, order) = best_order(&self.lengths);
+        (bits + 8 * (RANKED_BYTES * self.by_rank.len()) as u64, order)
     }
 }
 
@@ -113,6 +211,12 @@ fn fold_sign(difference: u64) -> u64 {
     (difference << 1) ^ (difference >> 63).wrapping_neg()
 }
 
+/// The difference that was folded.
+#[inline]
+fn unfold_sign(number: u64) -> u64 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
+}
+
 /// Bits of a number; 0 of 0.
 #[inline]
 fn length(number: u64) -> usize {
@@ -120,7 +224,7 @@ fn length(number: u64) -> usize {
 }
 
 /// The bits that numbers of these lengths take in the best order, and the order.
-fn best_order(counts: &[u32; 65]) -> (u64, u32) {
+fn best_order(Lengths(counts): &Lengths) -> (u64, u32) {
     let bits = |order: u32| -> u64 {
         let each =
             |(length, &count): (u32, &u32)| u64::from(count) * (2 * u64::from(length.saturating_sub(order))).max(1);
@@ -131,11 +235,11 @@ fn best_order(counts: &[u32; 65]) -> (u64, u32) {
 }
 
 /// The same where a bit stands before each number and zeros are that bit alone.
-fn seldom_bits(counts: &[u32; 65]) -> (u64, u32) {
-    let (zeros, mut others) = (u64::from(counts[0]), *counts);
-    others[0] = 0;
+fn seldom_bits(lengths: &Lengths) -> (u64, u32) {
+    let (zeros, mut others) = (u64::from(lengths.0[0]), *lengths);
+    others.0[0] = 0;
     let (bits, order) = best_order(&others);
-    (bits + zeros + others.iter().map(|&c| u64::from(c)).sum::<u64>(), order)
+    (bits + zeros + others.0.iter().map(|&c| u64::from(c)).sum::<u64>(), order)
 }
 
 /// More than so many bytes `count` postings never take.
@@ -148,11 +252,17 @@ pub(super) fn most_bytes<P: Posting>(count: usize) -> usize {
 pub(super) fn pack<P: Posting>(postings: &[P], out: &mut Vec<u8>) {
     let mut rows = vec![[0u64; MAX_FIELDS]; postings.len()];
     rows.iter_mut().zip(postings).for_each(|(row, posting)| posting.split(&mut row[..P::FIELDS]));
-    let codes: Vec<Code> = (0..P::FIELDS).map(|field| Code::of(rows.iter().map(move |row| row[field]))).collect();
-    for code in &codes {
+    let values = |field: usize| rows.iter().map(move |row| row[field]);
+    let ranks: Vec<Option<Ranks>> = (0..P::FIELDS).map(|field| Ranks::of(values(field))).collect();
+    let codes: Vec<Code> = (0..P::FIELDS).map(|field| Code::of(values(field), ranks[field].as_ref())).collect();
+    for (field, (code, ranks)) in codes.iter().zip(&ranks).enumerate() {
         out.push(WAYS.iter().position(|way| *way == code.way).map_or(0, |at| u8::try_from(at).unwrap_or(0)));
         out.push(u8::try_from(code.order).expect("below 64"));
         out.extend_from_slice(&code.base.to_le_bytes());
+        if let (Way::Rank, Some(ranks)) = (code.way, ranks) {
+            ranks.by_rank.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+            rows.iter_mut().for_each(|row| row[field] = ranks.rank(row[field]));
+        }
     }
     let mut bits = BitWriter { out, waiting: 0, filled: 0 };
     let mut last: [u64; MAX_FIELDS] = std::array::from_fn(|field| codes.get(field).map_or(0, |code| code.base));
@@ -175,23 +285,41 @@ pub(super) fn pack<P: Posting>(postings: &[P], out: &mut Vec<u8>) {
 /// Appends `count` postings read from their packed form; `None` where it is not one.
 pub(super) fn unpack<P: Posting>(packed: &mut Vec<u8>, count: usize, out: &mut Vec<P>) -> Option<()> {
     let mut codes = [Code { way: Way::Same, order: 0, base: 0 }; MAX_FIELDS];
-    let headers = packed.get(..P::FIELDS * FIELD_HEADER)?;
-    for (code, header) in codes.iter_mut().zip(headers.chunks_exact(FIELD_HEADER)) {
+    let mut ranked: [Vec<u32>; MAX_FIELDS] = Default::default();
+    let mut at = 0;
+    for (code, ranked) in codes.iter_mut().zip(&mut ranked).take(P::FIELDS) {
+        let header = packed.get(at..at + FIELD_HEADER)?;
+        at += FIELD_HEADER;
         let base = u64::from_le_bytes(header[2..].try_into().expect("eight bytes"));
         let order = u32::from(header[1]);
         *code = Code { way: *WAYS.get(usize::from(header[0]))?, order, base };
         if order >= u64::BITS {
             return None;
         }
+        if code.way == Way::Rank {
+            let values = usize::try_from(base).ok().filter(|&values| values <= MAX_RANKS)?;
+            let bytes = packed.get(at..at + RANKED_BYTES * values)?;
+            at += bytes.len();
+            let value = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            ranked.extend(bytes.chunks_exact(RANKED_BYTES).map(value));
+        }
     }
     let end = packed.len() * 8;
     packed.resize(packed.len() + SLACK, 0);
-    let mut bits = BitReader { bytes: packed, at: P::FIELDS * FIELD_HEADER * 8 };
+    let mut bits = BitReader { bytes: packed, at: at * 8 };
     let mut row: [u64; MAX_FIELDS] = codes.map(|code| code.base);
     for _ in 0..count {
-        for (value, code) in row[..P::FIELDS].iter_mut().zip(&codes).filter(|(_, code)| code.way != Way::Same) {
-            if !code.way.is_seldom() || bits.take(1) != 0 {
-                *value = code.value(bits.number(code.order), *value);
+        for (field, (value, code)) in row[..P::FIELDS].iter_mut().zip(&codes).enumerate() {
+            match code.way {
+                Way::Same => {}
+                Way::Rank => {
+                    let rank = usize::try_from(bits.number(code.order)).ok()?;
+                    *value = (*ranked[field].get(rank)?).into();
+                }
+                way => {
+                    let number = if way.is_seldom() && bits.take(1) == 0 { 0 } else { bits.number(code.order) };
+                    *value = code.value(number, *value);
+                }
             }
         }
         if bits.at > end {
@@ -334,7 +462,7 @@ mod tests {
             let mut bytes = bytes;
             for (field, way) in ways.into_iter().enumerate() {
                 if let Some([choice, order]) = bytes.get_mut(10 * field..10 * field + 2) {
-                    (*choice, *order) = (*choice % 6, way % 64);
+                    (*choice, *order) = (*choice % 8, way % 64);
                 }
             }
             let _ = unpacked(bytes, count);
@@ -366,6 +494,9 @@ mod tests {
             packed(&postings).len()
         );
         let postings: Vec<Pair> = (0..4096).map(|i| Pair { key: 5, value: i }).collect();
-        assert!(packed(&postings).len() * 8 < 4096 * 3, "a step of one: {}", packed(&postings).len());
+        assert!(packed(&postings).len() < 4096 / 8 + 100, "a bit for a step of one: {}", packed(&postings).len());
+        let postings: Vec<Pair> =
+            (0..4096u32).map(|i| Pair { key: 5, value: [1 << 30, 77][(i % 16 / 15) as usize] }).collect();
+        assert!(packed(&postings).len() < 4096 * 17 / 16 / 8 + 100, "ranks of two values: {}", packed(&postings).len());
     }
 }

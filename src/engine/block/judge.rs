@@ -2,6 +2,7 @@
 
 use super::find::Hits;
 use super::firsts::Numbers;
+use super::meetings::Meetings;
 use super::postings::{Link, Repeat, TemplateCopy};
 use crate::block::Options;
 use crate::block::chain::{self, Hit};
@@ -11,7 +12,6 @@ use crate::block::sites::Sites;
 use crate::block::template::{Copy, copies_of_hits};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::{bits_of, narrow};
-use crate::near::Components;
 use crate::shuffle::{Group, Partition, Shuffle};
 use crate::{Error, Result};
 use std::sync::Mutex;
@@ -37,6 +37,7 @@ pub(super) fn templates(
 ) -> Result<(Vec<Template>, u64)> {
     let Hits { by_doc, numbers } = hits;
     let links = corpus.shuffle::<Link>(32 + bits_of(numbers.count()))?;
+    let meetings = Meetings::new(numbers.count());
     let reach = options.reach();
     let mut by_doc = by_doc.finish()?;
     corpus.fold_kept(&mut by_doc, |_, mut groups| {
@@ -46,22 +47,23 @@ pub(super) fn templates(
             read(&numbers, group, &mut hits)?;
             let mut result = Ok(());
             chain::links(&hits, reach, |a, b| {
-                if result.is_ok() {
-                    let [gram, next] = [a.gram, b.gram].map(narrow);
-                    result = scatter.push(Link { gram, next, copies: a.copies.max(b.copies) });
+                let [gram, next] = [a.gram, b.gram].map(narrow);
+                let link = Link { gram, next, copies: a.copies.max(b.copies) };
+                if result.is_ok() && !meetings.count(&link) {
+                    result = scatter.push(link);
                 }
             });
             result?;
         }
         Ok(())
     })?;
-    let roots = linked(corpus, links, numbers.count())?;
+    let roots = linked(corpus, links, meetings)?;
     judged(corpus, options, (by_doc, &numbers), &roots, (lengths, sites))
 }
 
 /// Fold by link: the template of each gram.
-fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, grams: u32) -> Result<Vec<u32>> {
-    let components = Mutex::new(Components::new(grams));
+fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, meetings: Meetings) -> Result<Vec<u32>> {
+    let components = Mutex::new(meetings.components(corpus.options.block.exact));
     corpus.fold(links, |_, mut groups| {
         while let Some(mut group) = groups.next_group()? {
             let mut link = None;

@@ -10,7 +10,7 @@
 //! | read 2 `grams` | document | every gram in the regions, with its marks |
 //! | fold | gram | places of the grams that repeat, with their copies |
 //! | fold | document | links between neighbours; the hits are put aside |
-//! | fold | link | templates: components of linked grams |
+//! | fold | link | templates: components of linked grams; most links are counted in a table instead |
 //! | fold | document | copies of templates |
 //! | fold | template | evidence, verdicts |
 //! | read 3 `templates` | document | the letters and texts of the decided templates |
@@ -24,6 +24,7 @@ mod find;
 mod firsts;
 mod judge;
 mod kept;
+mod meetings;
 mod postings;
 mod reviewed;
 mod shown;
