@@ -31,7 +31,7 @@ use std::ops::Range;
 pub(super) const CHUNK: usize = 4096;
 /// Bytes in a block: one bit each in a mask.
 const BLOCK: usize = 64;
-/// Every second byte may begin a run; a block is written whole, whatever it holds.
+/// Every second byte may begin a run, and one more; a block is written whole, whatever it holds.
 const ROOM: usize = CHUNK / 2 + BLOCK;
 /// Set in the end of a run that is not hashed by [`append_plain`].
 const SPECIAL: u16 = 1 << 15;
@@ -100,11 +100,11 @@ trait Isa: Default {
     /// The processor has the instructions; [`READ`] bytes can be read from `block` and 64 written to `folded`.
     unsafe fn masks(&mut self, block: *const u8, folded: *mut u8, pairs: &[Pair; 32]) -> Masks;
 
-    /// Writes `base` plus the place of each bit of `starts` and of `ends`, those of `special` with [`SPECIAL`] set.
+    /// Writes `first` plus the place of each bit of `starts` and of `ends`, those of `special` with [`SPECIAL`] set.
     ///
     /// # Safety
     /// The processor has the instructions; 64 offsets can be written to each pointer.
-    unsafe fn write(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16);
+    unsafe fn write(first: u16, borders: Borders, starts: *mut u16, ends: *mut u16);
 }
 
 /// What the characters of a block hand to the next, each in the lowest bits.
@@ -267,8 +267,9 @@ impl<I: Isa> Finder<I> {
     #[expect(clippy::cast_possible_truncation, reason = "offsets are below CHUNK")]
     unsafe fn block(&mut self, runs: &mut Runs, offset: usize, block: *const u8, pairs: &[Pair; 32]) {
         let (starts, ends) = (runs.starts.as_mut_ptr(), runs.ends.as_mut_ptr());
-        // SAFETY: `folded` is a block longer than a chunk. A block has at most 32 starts and 32 ends, so before block b at
-        // most 32 b of either are written, and 64 more fit: ROOM is CHUNK / 2 + BLOCK. The rest is the caller's promise.
+        // SAFETY: `folded` is a block longer than a chunk. Starts lie two bytes apart or more, and so do ends, but where
+        // a token of its own, of three bytes, makes up for one. So a block has at most 33 of either, b blocks have at
+        // most 32 b + 1, and 64 more fit: ROOM is CHUNK / 2 + BLOCK. The rest is the caller's promise.
         unsafe {
             let masks = self.isa.masks(block, runs.folded.as_mut_ptr().add(offset).cast(), pairs);
             let borders = self.state.borders(masks);
@@ -435,9 +436,31 @@ mod tests {
 
     fn found(kernel: Kernel, text: &[u8]) -> Vec<(usize, usize, bool)> {
         let mut runs = Runs::new();
+        // What an earlier text left there must not pass for what this one should have written.
+        (runs.starts, runs.ends) = ([MaybeUninit::new(0x7777); ROOM], [MaybeUninit::new(0x7777); ROOM]);
         runs.find(kernel, Table::get(), text, 0);
         let complete = (0..runs.len()).map(|i| (runs.get(i).0, runs.get(i).1, runs.is_special(i)));
         complete.chain(runs.open().map(|start| (start, text.len(), false))).collect()
+    }
+
+    /// A block that begins behind a token of its own, or ends in the first byte of one, has a border more than every second byte.
+    #[test]
+    fn a_block_of_thirty_three_borders_is_written_whole() {
+        for lead in 0..2 * BLOCK {
+            for text in [
+                format!("{}中a{}", "b".repeat(lead), " b".repeat(BLOCK)),
+                format!("{}&中{}", "b".repeat(lead), " b".repeat(BLOCK)),
+                format!("{}{}中", " ".repeat(lead), "b ".repeat(BLOCK)),
+                format!("{}{}b中 b", " ".repeat(lead), "b ".repeat(BLOCK / 2 - 1)),
+                format!("{}{}中a中{}", " ".repeat(lead), "b ".repeat(20), "a中".repeat(BLOCK)),
+            ] {
+                for kernel in Kernel::available() {
+                    let (found, expected) = (found(kernel, text.as_bytes()), found(Kernel::Portable, text.as_bytes()));
+                    assert_eq!(found, expected, "{kernel:?} {text:?}");
+                    assert!(found.windows(2).all(|w| w[0].0 < w[0].1 && w[0].1 <= w[1].0), "{kernel:?} {text:?}");
+                }
+            }
+        }
     }
 
     proptest! {

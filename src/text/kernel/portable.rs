@@ -41,9 +41,9 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    unsafe fn write(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
+    unsafe fn write(first: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
         // SAFETY: the caller promises room for 64 offsets behind each pointer.
-        unsafe { write_offsets(base, borders, starts, ends) };
+        unsafe { write_offsets(first, borders, starts, ends) };
     }
 }
 
@@ -151,17 +151,17 @@ fn gather(classes: &[u8; BLOCK], class: u8) -> u64 {
 /// 64 offsets can be written to each pointer.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a bit's place is at most 64")]
-pub(super) unsafe fn write_offsets(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
+pub(super) unsafe fn write_offsets(first: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
     let (mut from, mut to) = (borders.starts, borders.ends);
     let mut n = 0;
     while from | to != 0 {
         for i in n..n + 4 {
             let (start, end) = (from.trailing_zeros() as u16, to.trailing_zeros() as u16);
             let special = (borders.special >> (end & 63)) as u16 & 1;
-            // SAFETY: a mask has at most 32 runs, so `i` stays below 36.
+            // SAFETY: a mask has at most 33 borders, so `i` stays below 36.
             unsafe {
-                starts.add(i).write(base.wrapping_add(start));
-                ends.add(i).write(base.wrapping_add(end) | (special * SPECIAL));
+                starts.add(i).write(first.wrapping_add(start));
+                ends.add(i).write(first.wrapping_add(end) | (special * SPECIAL));
             }
             from &= from.wrapping_sub(1);
             to &= to.wrapping_sub(1);

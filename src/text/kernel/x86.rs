@@ -62,9 +62,9 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn write(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
+    unsafe fn write(first: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
         // SAFETY: the caller promises room for 64 offsets behind each pointer.
-        unsafe { write_offsets(base, borders, starts, ends) };
+        unsafe { write_offsets(first, borders, starts, ends) };
     }
 }
 
@@ -162,11 +162,13 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     #[expect(clippy::cast_possible_wrap, reason = "bits")]
-    unsafe fn write(base: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
-        // SAFETY: the caller promises AVX-512 and room for 64 offsets behind each pointer; 32 are written.
+    #[expect(clippy::cast_possible_truncation, reason = "a bit, and its place")]
+    unsafe fn write(first: u16, borders: Borders, starts: *mut u16, ends: *mut u16) {
+        // SAFETY: the caller promises AVX-512 and room for 64 offsets behind each pointer; 32 are written, and one more
+        // where a block has it.
         unsafe {
             let places = _mm512_loadu_si512(PLACES.as_ptr().cast());
-            let base = _mm512_set1_epi16(base as i16);
+            let base = _mm512_set1_epi16(first as i16);
             let wide = |places| _mm512_cvtepu8_epi16(_mm512_castsi512_si256(places));
             let from = wide(_mm512_maskz_compress_epi8(borders.starts, places));
             let marked = _mm512_mask_add_epi8(places, borders.special, places, _mm512_set1_epi8(i8::MIN));
@@ -176,6 +178,15 @@ impl Isa for Avx512 {
             let to = _mm512_and_si512(to, _mm512_set1_epi16(0x7F));
             _mm512_storeu_si512(starts.cast(), _mm512_add_epi16(from, base));
             _mm512_storeu_si512(ends.cast(), _mm512_or_si512(_mm512_add_epi16(to, base), special));
+            // A register holds 32; the last border is the highest bit.
+            if borders.starts.count_ones() > 32 {
+                starts.add(32).write(first + (63 - borders.starts.leading_zeros() as u16));
+            }
+            if borders.ends.count_ones() > 32 {
+                let place = 63 - borders.ends.leading_zeros() as u16;
+                let special = (borders.special >> place) as u16 & 1;
+                ends.add(32).write((first + place) | (special * SPECIAL));
+            }
         }
     }
 }
