@@ -7,6 +7,7 @@
 mod block;
 mod census;
 mod corpus;
+mod cuts;
 mod explain;
 mod landing;
 mod near;
@@ -31,6 +32,7 @@ use crate::report::Gallery;
 use crate::{Error, Result};
 use census::Census;
 use corpus::Corpus;
+use cuts::Cuts;
 use landing::Landing;
 use rewrite::{Decided, Totals};
 use std::path::Path;
@@ -128,7 +130,7 @@ fn conduct(
 fn decide(corpus: &Corpus<'_>, near: Option<&Near>, out: Option<&OutDir>) -> Result<Decided> {
     let block = || stages::stage(corpus, out, "blocks", || block::run(corpus));
     let block = corpus.options.finds_blocks().then(block).transpose()?;
-    let uncut = table::Table::default();
+    let uncut = Cuts::default();
     let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
     let near = near.map(|near| stages::stage(corpus, out, "near", || near::run(corpus, near, cuts))).transpose()?;
     Ok(Decided { near, block })

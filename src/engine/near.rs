@@ -7,14 +7,15 @@
 
 use super::census::{Census, Share};
 use super::corpus::Corpus;
+use super::cuts::Cuts;
 use super::sets::{SetReader, Sets};
-use super::table::{Names, Table};
+use super::table::Names;
 use super::verdicts::{Row, Verdicts};
 use crate::io::{InputFile, Parser};
 use crate::near::{self, Components, Decider, Member, Near, Rank, lsh};
-use crate::plan::strip::Cut;
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Shuffle, Stash, Ticket};
+use crate::span::ByteSpan;
 use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result, hash};
 use std::collections::HashMap;
@@ -133,7 +134,7 @@ struct Found {
 }
 
 /// Runs the way over the corpus; `cuts` are what the block way takes out.
-pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Outcome> {
+pub(super) fn run(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts) -> Result<Outcome> {
     let candidates = candidates(corpus, near, cuts)?;
     decide(corpus, near, cuts, candidates)
 }
@@ -144,18 +145,12 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
 }
 
 /// What a document's shingles are made of, where no cut touches it.
-fn units<'t>(
-    near: &Near,
-    text: &str,
-    tokens: &'t Tokens,
-    cuts: Option<&Vec<Cut>>,
-    buffer: &'t mut Vec<u64>,
-) -> &'t [u64] {
-    near.units(text, tokens, cuts.into_iter().flatten().map(|cut| cut.span), buffer)
+fn units<'t>(near: &Near, text: &str, tokens: &'t Tokens, cuts: &[ByteSpan], buffer: &'t mut Vec<u64>) -> &'t [u64] {
+    near.units(text, tokens, cuts.iter().copied(), buffer)
 }
 
 /// First read: documents that share a key are candidates.
-fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Result<Candidates> {
+fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts) -> Result<Candidates> {
     let bands = corpus.shuffle::<Band>(64)?;
     let (mut census, mut ranks) = (Census::default(), Vec::new());
     let ranked = !near.options().keeps_in_order();
@@ -170,7 +165,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>) -> Resul
             let record = |record: &RecordView<'_>| {
                 tokenize_words(record.text, tokens);
                 share.count(record, tokens.len());
-                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.spans(record.doc), hashes);
                 near.keys(visible, scratch, keys);
                 if ranked {
                     let tokens = u32::try_from(visible.len()).unwrap_or(u32::MAX);
@@ -259,7 +254,7 @@ fn keep_order(near: &Near, mut ranks: Vec<Rank>, rows: u32) -> Vec<u32> {
 }
 
 /// Second read: the candidates' shingles; then one component at a time is decided.
-fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: Candidates) -> Result<Outcome> {
+fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates) -> Result<Outcome> {
     let Candidates { roots, order, census } = candidates;
     let mut alone = vec![true; roots.len()];
     for (doc, &root) in (0u32..).zip(&roots) {
@@ -271,7 +266,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
     let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
     let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
     let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), corpus.budget(32));
-    let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+    let mut names = Names::for_corpus(corpus);
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
     let most_known = corpus.budget(16 * 2 * size_of::<(u128, Ticket)>());
@@ -283,7 +278,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Table<Vec<Cut>>, candidates: 
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize_words(record.text, tokens);
-                let visible = units(near, record.text, tokens, cuts.get(record.doc), hashes);
+                let visible = units(near, record.text, tokens, cuts.spans(record.doc), hashes);
                 found.push(candidate(record, visible, near, scratch, name_of(corpus, record)));
                 Ok(())
             };

@@ -9,7 +9,6 @@ use super::corpus::Corpus;
 use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
-use super::table::Table;
 use super::verdicts::Numbers;
 use crate::block::decide::Reason as Why;
 use crate::io::{Chunk, OutDir, OutPart, Parser, pack, rewrite};
@@ -20,7 +19,6 @@ use crate::plan::lines::{
 use crate::plan::strip::Cut;
 use crate::record::{Action, RecordView};
 use crate::report::{self, Excerpt, Gallery, Group, Picture};
-use crate::span::ByteSpan;
 use crate::{Error, Result};
 use std::io::Write;
 
@@ -45,14 +43,14 @@ impl Decided {
         self.near.as_ref().and_then(|n| n.verdicts.get(doc)).filter(|v| !v.kept)
     }
 
-    fn cuts(&self, doc: u32) -> &[Cut] {
-        self.block.as_ref().and_then(|b| b.cuts.get(doc)).map_or(&[], Vec::as_slice)
+    fn cuts(&self, doc: u32) -> impl Iterator<Item = Cut> {
+        self.block.iter().flat_map(move |b| b.cuts.of(doc))
     }
 
     /// The documents that are dropped or edited, ascending.
     fn changed(&self) -> Vec<u32> {
         let dropped = self.near.iter().flat_map(|n| n.verdicts.iter()).filter(|v| !v.kept).map(|v| v.doc);
-        let edited = self.block.iter().flat_map(|b| b.cuts.iter()).map(|(doc, _)| doc);
+        let edited = self.block.iter().flat_map(|b| b.cuts.docs()).copied();
         let mut changed: Vec<u32> = dropped.chain(edited).collect();
         changed.sort_unstable();
         changed.dedup();
@@ -69,7 +67,7 @@ impl Decided {
     fn name(&self, doc: u32) -> Result<(String, u32)> {
         match (&self.near, &self.block) {
             (Some(near), _) if self.dropped(doc).is_some() => near.names.get(doc),
-            (_, Some(block)) => block.edited.get(doc),
+            (_, Some(block)) => block.names.get(doc),
             _ => Ok(Default::default()),
         }
     }
@@ -134,7 +132,7 @@ fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: Option<&Numbers>, doc:
     let (file, row) = (corpus.inputs.files()[file].name.clone(), row + 1);
     let (id, text_bytes) = decided.name(doc)?;
     let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(doc)) else {
-        let spans = decided.cuts(doc).iter().map(|c| PlanSpan {
+        let spans = decided.cuts(doc).map(|c| PlanSpan {
             start: c.span.start,
             end: c.span.end,
             block: u64::from(c.block) + 1,
@@ -225,14 +223,13 @@ pub(super) fn blocks(
 pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gallery: &mut Gallery) -> Result<u64> {
     let mut writer = out.data_writer()?;
     let mut removed_file = out.json_lines("removed.jsonl")?;
-    let spans = spans(decided);
     let wanted = gallery.wanted();
     corpus.pass(
         "write",
         || corpus.parser(),
         |parser, chunk| {
             let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
-            let action = |doc| action(decided, &spans, doc);
+            let action = |doc| action(decided, doc);
             let mut take = |r: crate::record::Removed<'_>| {
                 serde_json::to_writer(&mut removed, &r).map_err(|e| Error::resource(e.to_string()))?;
                 removed.push(b'\n');
@@ -255,13 +252,12 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
 /// Writes the records that are left to a stream, decompressed, and nothing else; how many bytes that were.
 pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write + Send)) -> Result<u64> {
     let mut stream = Stream::new(to);
-    let spans = spans(decided);
     corpus.pass(
         "write",
         || (),
         |(), chunk| {
             let mut bytes = Vec::with_capacity(chunk.bytes.len());
-            let action = |doc| action(decided, &spans, doc);
+            let action = |doc| action(decided, doc);
             let parts = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut |_| Ok(()))?;
             Ok((parts, bytes))
         },
@@ -271,11 +267,12 @@ pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write
 }
 
 /// What happens to a document.
-fn action<'d>(decided: &Decided, spans: &'d Table<Vec<ByteSpan>>, doc: u32) -> Action<'d> {
-    match (decided.dropped(doc), spans.get(doc)) {
+fn action(decided: &Decided, doc: u32) -> Action<'_> {
+    let spans = decided.block.as_ref().map_or(&[][..], |block| block.cuts.spans(doc));
+    match (decided.dropped(doc), spans) {
         (Some(_), _) => Action::Drop,
-        (None, Some(spans)) => Action::Cut(spans),
-        (None, None) => Action::Keep,
+        (None, []) => Action::Keep,
+        (None, spans) => Action::Cut(spans),
     }
 }
 
@@ -323,10 +320,4 @@ pub(super) fn page(
     let clusters = cluster_lines(decided).map(|line| Ok(gallery.show(line?)));
     report::html(summary, block_lines(corpus, decided), clusters, &mut file)?;
     file.finish()
-}
-
-/// The cuts as the rewrite wants them.
-fn spans(decided: &Decided) -> Table<Vec<ByteSpan>> {
-    let cuts = decided.block.iter().flat_map(|b| b.cuts.iter());
-    Table::from_sorted(cuts.map(|(doc, cuts)| (doc, cuts.iter().map(|c| c.span).collect())).collect())
 }

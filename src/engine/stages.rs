@@ -11,7 +11,6 @@ use super::near::Outcome as NearOutcome;
 use super::table::Names;
 use crate::io::OutDir;
 use crate::near::Verdict;
-use crate::shuffle::Stash;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -172,7 +171,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn names(&mut self, corpus: &Corpus<'_>) -> Result<Names> {
-        let mut names = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
+        let mut names = Names::for_corpus(corpus);
         self.many(|(doc, name, bytes): (u32, String, u32)| names.push(doc, &name, bytes))?;
         Ok(names)
     }

@@ -1,5 +1,6 @@
 //! Values by document, in document order: what one pass finds and the next one looks up.
 
+use super::corpus::Corpus;
 use crate::shuffle::{Stash, Ticket};
 use crate::{Error, Result};
 
@@ -41,11 +42,6 @@ impl<T> Table<T> {
         self.rows.get(start).is_some_and(|r| r.0 == doc)
     }
 
-    /// The one row of a document.
-    pub(super) fn get(&self, doc: u32) -> Option<&T> {
-        self.of(doc).first().map(|r| &r.1)
-    }
-
     /// All rows in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.rows.iter().map(|(doc, value)| (*doc, value))
@@ -72,6 +68,11 @@ const PAGE: usize = 16;
 const HEAD_BYTES: usize = 8;
 
 impl Names {
+    /// With a sixteenth of the memory.
+    pub(super) fn for_corpus(corpus: &Corpus<'_>) -> Self {
+        Self::new(Stash::new(&corpus.area, corpus.budget(16)))
+    }
+
     pub(super) fn new(stash: Stash) -> Self {
         Self { stash, docs: Vec::new(), pages: Vec::new(), open: Vec::new() }
     }

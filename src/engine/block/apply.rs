@@ -9,17 +9,17 @@ use crate::block::decide::Reason;
 use crate::block::judge::{Sight, Template, Wants, extended, worth};
 use crate::block::letters::Letters;
 use crate::block::reading::Reading;
-use crate::block::template::{Evidence, Place};
+use crate::block::template::Evidence;
 use crate::block::{KeepCopies, Options};
 use crate::engine::census::Census;
 use crate::engine::corpus::Corpus;
+use crate::engine::cuts::Cuts;
 use crate::engine::near::name_of;
 use crate::engine::table::{Names, Table};
 use crate::plan::edit;
 use crate::plan::strip::{Cut, Piece};
 use crate::record::RecordView;
 use crate::report::Picture;
-use crate::shuffle::Stash;
 use crate::span::{Span, TokenSpan};
 use rayon::prelude::*;
 
@@ -175,60 +175,59 @@ struct Edit {
     cuts: Vec<Cut>,
     /// Templates that stand where their words did not lead to, and listed ones, each as often as it does.
     new: Vec<u32>,
-    /// All that its letters said, where there is something new.
-    matches: Vec<Match>,
+}
+
+/// What is cut from all documents.
+struct Edited {
+    names: Names,
+    cuts: Cuts,
+    /// [`Edit::new`] of each.
+    new: Table<u32>,
 }
 
 /// Read 4, and 5 where it is needed: the cuts of every document.
-pub(super) fn cut(corpus: &Corpus<'_>, found: Found, census: Census) -> Result<Outcome> {
-    let known = known(&corpus.options.block, &found.templates);
+pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Result<Outcome> {
+    let known = known(&corpus.options.block, &mut found.templates);
     let spared = spared(&found.templates);
-    let mut common = vec![false; found.templates.len()];
-    let mut spoilt: Table<Vec<Match>> = Table::default();
-    let mut edits: Vec<(u32, Edit)> = Vec::new();
-    if !found.bank.is_empty() || !known.is_empty() || found.running.contains(&true) {
-        let words = Words { known: &known, spared: &spared, common: &common, noted: &spoilt };
-        edits = matched(corpus, "match", &found, &words, |_| true)?;
+    let common = vec![false; found.templates.len()];
+    let mut words = Words { known, spared, common };
+    let is_needed = !found.bank.is_empty() || !words.known.is_empty() || found.running.contains(&true);
+    let mut edited = Edited { names: Names::for_corpus(corpus), cuts: Cuts::default(), new: Table::default() };
+    if is_needed {
+        matched(corpus, "match", &found, &words, |_| true, &mut edited)?;
         let mut counts = vec![0u32; found.templates.len()];
-        edits.iter().flat_map(|(_, e)| &e.new).for_each(|&t| counts[t as usize] += 1);
+        edited.new.iter().for_each(|(_, &t)| counts[t as usize] += 1);
         for (t, template) in found.templates.iter().enumerate() {
-            common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
-        }
-        for (doc, edit) in &mut edits {
-            if edit.new.iter().any(|&t| common[t as usize]) {
-                spoilt.push(*doc, std::mem::take(&mut edit.matches));
-            }
+            words.common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
     }
+    let spoilt = edited.new.iter().filter(|&(_, &t)| words.common[t as usize]).map(|(doc, _)| doc);
+    let mut spoilt: Vec<u32> = spoilt.collect();
+    spoilt.dedup();
     if !spoilt.is_empty() {
-        edits.retain(|&(doc, _)| !spoilt.has(doc));
-        let words = Words { known: &known, spared: &spared, common: &common, noted: &spoilt };
-        edits.extend(matched(corpus, "rematch", &found, &words, |doc| spoilt.has(doc))?);
-        edits.sort_by_key(|e| e.0);
+        let mut again = Edited { names: Names::for_corpus(corpus), cuts: Cuts::default(), new: Table::default() };
+        matched(corpus, "rematch", &found, &words, |doc| spoilt.binary_search(&doc).is_ok(), &mut again)?;
+        edited.cuts = edited.cuts.replaced(&spoilt, &again.cuts);
+        let rest = edited.new.iter().filter(|(doc, _)| spoilt.binary_search(doc).is_err());
+        let mut new: Vec<(u32, u32)> = rest.chain(again.new.iter()).map(|(doc, &t)| (doc, t)).collect();
+        new.sort_by_key(|&(doc, _)| doc);
+        edited.new = Table::from_sorted(new);
     }
-    outcome(corpus, found, edits, census)
-}
-
-fn outcome(corpus: &Corpus<'_>, mut found: Found, edits: Vec<(u32, Edit)>, census: Census) -> Result<Outcome> {
-    let mut edited = Names::new(Stash::new(&corpus.area, corpus.budget(16)));
-    let mut rows = Vec::with_capacity(edits.len());
-    for (doc, edit) in edits {
-        count_listed(&mut found.templates, &edit.new);
-        if !edit.cuts.is_empty() {
-            edited.push(doc, &edit.name, edit.text_bytes)?;
-            rows.push((doc, edit.cuts));
-        }
-    }
+    let Edited { names, cuts, new } = edited;
+    count_listed(&mut found.templates, &new);
     let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
-    Ok(Outcome { cuts: Table::from_sorted(rows), blocks, untold: 0, shown: found.shown, edited, census })
+    Ok(Outcome { cuts, blocks, untold: 0, shown: found.shown, names, census })
 }
 
-/// The copies found by their words, by document; without the first of each where that one is to stay.
-fn known(options: &Options, templates: &[Template]) -> Table<(Place, u32)> {
-    let mut rows: Vec<(u32, (Place, u32))> = Vec::new();
+/// The copies found by their words, by document; without the first of each where that one is to stay. Templates keep no
+/// more than their first.
+fn known(options: &Options, templates: &mut [Template]) -> Table<(TokenSpan, u32)> {
+    let mut rows: Vec<(u32, (TokenSpan, u32))> = Vec::with_capacity(templates.iter().map(|t| t.copies.len()).sum());
     for (t, template) in (0u32..).zip(templates) {
         let copies = template.copies.iter().skip(usize::from(options.spares_first_copy()));
-        rows.extend(copies.map(|&c| (c.doc, (c, t))));
+        rows.extend(copies.map(|&c| (c.doc, (c.span, t))));
+        template.copies.truncate(1);
+        template.copies.shrink_to_fit();
     }
     rows.sort_unstable();
     Table::from_sorted(rows)
@@ -243,15 +242,13 @@ fn spared(templates: &[Template]) -> Table<TokenSpan> {
 }
 
 /// What words alone say of the documents.
-struct Words<'a> {
+struct Words {
     /// The copies that go.
-    known: &'a Table<(Place, u32)>,
+    known: Table<(TokenSpan, u32)>,
     /// The copies that stay although their block goes.
-    spared: &'a Table<TokenSpan>,
+    spared: Table<TokenSpan>,
     /// Templates that turned out to be common turns of phrase: their letters prove nothing.
-    common: &'a [bool],
-    /// What the letters of a document said when it was read before.
-    noted: &'a Table<Vec<Match>>,
+    common: Vec<bool>,
 }
 
 /// One read of the documents that `wanted` asks for.
@@ -259,10 +256,10 @@ fn matched(
     corpus: &Corpus<'_>,
     stage: &'static str,
     found: &Found,
-    words: &Words<'_>,
+    words: &Words,
     wanted: impl Fn(u32) -> bool + Sync,
-) -> Result<Vec<(u32, Edit)>> {
-    let mut edits = Vec::new();
+    edited: &mut Edited,
+) -> Result<()> {
     let may_match = !found.bank.is_empty();
     corpus.pass(
         stage,
@@ -273,9 +270,7 @@ fn matched(
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, found.running[record.doc as usize]);
                 matches.clear();
-                if let Some(noted) = words.noted.get(record.doc) {
-                    matches.extend_from_slice(noted);
-                } else if may_match {
+                if may_match {
                     letters.read(record.text, &reading.body.spans);
                     found.bank.find(letters, search, matches);
                 }
@@ -287,24 +282,27 @@ fn matched(
             Ok(seen)
         },
         |seen| {
-            edits.extend(seen.into_iter().map(|e: Edit| (e.doc, e)));
+            for Edit { doc, name, text_bytes, cuts, new } in seen {
+                edited.names.push(doc, &name, text_bytes)?;
+                edited.cuts.push(doc, cuts);
+                new.into_iter().for_each(|t| edited.new.push(doc, t));
+            }
             Ok(())
         },
-    )?;
-    Ok(edits)
+    )
 }
 
 /// What goes of one document, by its words and by what its letters say.
 fn edit(
     corpus: &Corpus<'_>,
     found: &Found,
-    words: &Words<'_>,
+    words: &Words,
     (reading, matches): (&Reading, &[Match]),
     record: &RecordView<'_>,
 ) -> Option<Edit> {
     let options = &corpus.options.block;
     let doc = record.doc;
-    let known = words.known.of(doc).iter().map(|&(_, (p, t))| Piece { tokens: p.span, block: t });
+    let known = words.known.of(doc).iter().map(|&(_, (tokens, block))| Piece { tokens, block });
     let spared: Vec<TokenSpan> = words.spared.of(doc).iter().map(|&(_, span)| span).collect();
     let keeps_first = options.keep_copies == KeepCopies::First;
     let is_listed = |t: u32| found.templates.get(t as usize).is_some_and(|t| t.reason == Reason::Listed);
@@ -316,21 +314,22 @@ fn edit(
     let running = u32::try_from(found.templates.len()).expect("there are fewer than 2^32 templates");
     let cuts = edit::cuts(options, (record.text, reading), &pieces, running, is_listed)?;
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
-    let matches = if new.is_empty() { Vec::new() } else { matches.to_vec() };
-    Some(Edit { doc, name: name_of(corpus, record), text_bytes, cuts, new, matches })
+    Some(Edit { doc, name: name_of(corpus, record), text_bytes, cuts, new })
 }
 
-/// Counts the copies in one document of what repeats nowhere and goes because a list says so.
-fn count_listed(templates: &mut [Template], new: &[u32]) {
-    let mut new = new.to_vec();
-    new.sort_unstable();
-    for of_template in new.chunk_by(|a, b| a == b) {
-        let template = &mut templates[of_template[0] as usize];
-        if template.reason == Reason::Listed && template.places.is_empty() {
-            let copies = u32::try_from(of_template.len()).unwrap_or(u32::MAX);
-            template.evidence.copies += copies;
-            template.evidence.documents += 1;
-            template.evidence.within = template.evidence.within.max(copies);
-        }
+/// Counts the copies of what repeats nowhere and goes because a list says so.
+fn count_listed(templates: &mut [Template], new: &Table<u32>) {
+    let mut listed: Vec<(u32, u32)> = new
+        .iter()
+        .map(|(doc, &t)| (t, doc))
+        .filter(|&(t, _)| templates[t as usize].reason == Reason::Listed && templates[t as usize].places.is_empty())
+        .collect();
+    listed.sort_unstable();
+    for of_document in listed.chunk_by(|a, b| a == b) {
+        let evidence = &mut templates[of_document[0].0 as usize].evidence;
+        let copies = u32::try_from(of_document.len()).unwrap_or(u32::MAX);
+        evidence.copies += copies;
+        evidence.documents += 1;
+        evidence.within = evidence.within.max(copies);
     }
 }

@@ -5,6 +5,7 @@ use super::postings::{Gram, Repeat, Repeated, Seed};
 use super::sieve::{SEEDS_BY_BYTE, Sieve};
 use super::{Worker, worker};
 use crate::block::chain;
+use crate::block::dense::GRAM_BITS;
 use crate::block::sites::{Sites, code};
 use crate::block::{Options, winnow};
 use crate::engine::census::{Census, Share};
@@ -206,7 +207,7 @@ pub(super) fn hits(
         };
         grams(corpus, options, (regions, running), "grams: sieve", meet)?;
     }
-    let dense = corpus.shuffle::<Gram>(64)?;
+    let dense = corpus.shuffle::<Gram>(GRAM_BITS)?;
     let push = || {
         let mut scatter = dense.scatter();
         let sieve = sieve.as_ref();

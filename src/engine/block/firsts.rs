@@ -7,6 +7,7 @@
 //! Memory: 8 bytes a document while grams are folded; a bit a token of those places, and an eighth of that to count them.
 
 use super::find::too_many;
+use super::ranked::{Ranked, word};
 use crate::Result;
 use crate::engine::table::Table;
 use crate::span::TokenSpan;
@@ -51,46 +52,23 @@ impl Firsts {
     /// # Errors
     /// `Resource` for 2^32 grams and more.
     pub(super) fn numbered(self) -> Result<Numbers> {
-        let marked: Vec<u64> = self.marked.into_iter().map(AtomicU64::into_inner).collect();
-        let mut before = Vec::with_capacity(marked.len().div_ceil(COUNTED_WORDS));
-        let mut count = 0u32;
-        for words in marked.chunks(COUNTED_WORDS) {
-            before.push(count);
-            let ones: u32 = words.iter().map(|word| word.count_ones()).sum();
-            count = count.checked_add(ones).ok_or_else(too_many)?;
-        }
-        Ok(Numbers { marked, before, count })
+        let marked = self.marked.into_iter().map(AtomicU64::into_inner).collect();
+        Ranked::new(marked).map(Numbers).ok_or_else(too_many)
     }
 }
 
-/// Words of 64 places that are counted together.
-const COUNTED_WORDS: usize = 4;
-
-fn word(place: u64) -> usize {
-    usize::try_from(place / 64).expect("a bit a token fits memory")
-}
-
 /// The grams in order of their first places.
-pub(super) struct Numbers {
-    marked: Vec<u64>,
-    /// Marks before each [`COUNTED_WORDS`].
-    before: Vec<u32>,
-    count: u32,
-}
+pub(super) struct Numbers(Ranked);
 
 impl Numbers {
     /// How many grams there are.
     pub(super) fn count(&self) -> u32 {
-        self.count
+        self.0.count()
     }
 
     /// The number of the gram that was marked at `place`.
     pub(super) fn of(&self, place: u64) -> u32 {
-        let word = word(place);
-        let start = word / COUNTED_WORDS * COUNTED_WORDS;
-        let whole: u32 = self.marked[start..word].iter().map(|word| word.count_ones()).sum();
-        let below = self.marked[word] & ((1 << (place % 64)) - 1);
-        self.before[word / COUNTED_WORDS] + whole + below.count_ones()
+        self.0.below(place)
     }
 }
 

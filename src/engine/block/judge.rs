@@ -2,7 +2,7 @@
 
 use super::find::Hits;
 use super::firsts::Numbers;
-use super::meetings::Meetings;
+use super::meetings::{Meetings, Strands};
 use super::postings::{Link, Repeat, TemplateCopy};
 use crate::block::Options;
 use crate::block::chain::{self, Hit};
@@ -12,6 +12,7 @@ use crate::block::sites::Sites;
 use crate::block::template::{Copy, copies_of_hits};
 use crate::engine::corpus::Corpus;
 use crate::engine::near::{bits_of, narrow};
+use crate::near::Components;
 use crate::shuffle::{Group, Partition, Shuffle};
 use crate::{Error, Result};
 use std::sync::Mutex;
@@ -57,13 +58,28 @@ pub(super) fn templates(
         }
         Ok(())
     })?;
-    let roots = linked(corpus, links, meetings)?;
-    judged(corpus, options, (by_doc, &numbers), &roots, (lengths, sites))
+    let joined = linked(corpus, links, meetings)?;
+    judged(corpus, options, (by_doc, &numbers), &joined, (lengths, sites))
+}
+
+/// Which grams belong together.
+struct Joined {
+    strands: Strands,
+    /// Of each strand, the first of those it is joined to.
+    roots: Vec<u32>,
+}
+
+impl Joined {
+    /// The template of a gram.
+    fn template(&self, gram: u32) -> u32 {
+        self.roots[self.strands.of(gram) as usize]
+    }
 }
 
 /// Fold by link: the template of each gram.
-fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, meetings: Meetings) -> Result<Vec<u32>> {
-    let components = Mutex::new(meetings.components(corpus.options.block.exact));
+fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, meetings: Meetings) -> Result<Joined> {
+    let strands = meetings.strands(corpus.options.block.exact);
+    let components = Mutex::new(Components::new(strands.count()));
     corpus.fold(links, |_, mut groups| {
         while let Some(mut group) = groups.next_group()? {
             let mut link = None;
@@ -74,12 +90,14 @@ fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, meetings: Meetings) -> Resu
             })?;
             let Some(Link { gram, next, copies }) = link else { continue };
             if corpus.options.block.exact || chain::is_linked(count, copies, copies) {
+                let [gram, next] = [gram, next].map(|gram| strands.of(gram));
                 components.lock().map_err(|_| Error::resource("a worker failed"))?.union(gram, next);
             }
         }
         Ok(())
     })?;
-    Ok(components.into_inner().map_err(|_| Error::resource("a worker failed"))?.into_roots())
+    let components = components.into_inner().map_err(|_| Error::resource("a worker failed"))?;
+    Ok(Joined { strands, roots: components.into_roots() })
 }
 
 /// Folds by document and by template: the copies, the evidence, the verdicts. The templates that are told of, in order of
@@ -88,17 +106,16 @@ fn judged(
     corpus: &Corpus<'_>,
     options: &Options,
     (mut by_doc, numbers): (Vec<Partition<Repeat>>, &Numbers),
-    roots: &[u32],
+    joined: &Joined,
     (lengths, sites): (&[u32], &Sites),
 ) -> Result<(Vec<Template>, u64)> {
-    let grams = u32::try_from(roots.len()).expect("there are fewer than 2^32 grams");
-    let by_template = corpus.shuffle::<TemplateCopy>(bits_of(grams))?;
+    let by_template = corpus.shuffle::<TemplateCopy>(bits_of(joined.strands.count()))?;
     corpus.fold_kept(&mut by_doc, |_, mut groups| {
         let mut scatter = by_template.scatter();
         let mut hits = Vec::new();
         while let Some(group) = groups.next_group()? {
             let doc = read(numbers, group, &mut hits)?;
-            let template = |hit: &Hit| roots[usize::try_from(hit.gram).expect("a gram's number")];
+            let template = |hit: &Hit| joined.template(narrow(hit.gram));
             let mut result = Ok(());
             copies_of_hits(options, (doc, lengths[doc as usize]), &hits, template, |copy| {
                 if result.is_ok() {

@@ -3,8 +3,9 @@
 use super::shown::Shown;
 use super::{Block, Outcome};
 use crate::engine::corpus::Corpus;
+use crate::engine::cuts::Cuts;
 use crate::engine::stages::{Kept, Lines, Reader};
-use crate::engine::table::Table;
+use crate::plan::strip::Cut;
 use crate::report::Picture;
 use crate::{Result, block::decide::Reason, block::template::Evidence};
 
@@ -12,22 +13,25 @@ impl Kept for Outcome {
     fn save(&self, to: &mut Lines<'_>) -> Result<()> {
         to.one(&self.census)?;
         to.one(&self.untold)?;
-        to.many(self.cuts.iter().map(Ok))?;
+        to.many(self.cuts.iter().map(|(doc, cuts)| Ok((doc, cuts.collect::<Vec<_>>()))))?;
         let blocks = self.blocks.iter().enumerate();
         to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
-        to.names(&self.edited)
+        to.names(&self.names)
     }
 
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
         let census = from.one()?;
         let untold = from.one()?;
-        let cuts = Table::from_sorted(from.all()?);
-        let (mut blocks, mut shown) = (Vec::new(), Shown::new(corpus));
+        let (mut cuts, mut blocks, mut shown) = (Cuts::default(), Vec::new(), Shown::new(corpus));
+        from.many(|(doc, of_doc): (u32, Vec<Cut>)| {
+            cuts.push(doc, of_doc);
+            Ok(())
+        })?;
         from.many(|(evidence, reason, picture): (Evidence, Reason, Picture)| {
             blocks.push(Block { evidence, reason });
             shown.add_picture(&picture)
         })?;
-        let edited = from.names(corpus)?;
-        Ok(Self { cuts, blocks, untold, shown, edited, census })
+        let names = from.names(corpus)?;
+        Ok(Self { cuts, blocks, untold, shown, names, census })
     }
 }

@@ -7,8 +7,8 @@
 //! [`Firsts`]: super::firsts::Firsts
 
 use super::postings::Link;
+use super::ranked::Ranked;
 use crate::block::chain::fewest_meetings;
-use crate::near::Components;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Met as often as it takes.
@@ -38,16 +38,34 @@ impl Meetings {
         true
     }
 
-    /// The grams, with those joined that met often enough, or at all.
-    pub(super) fn components(self, once_is_enough: bool) -> Components {
+    /// The grams as strands: one joined to the next where they met often enough, or at all.
+    pub(super) fn strands(self, once_is_enough: bool) -> Strands {
         let least = if once_is_enough { 1 } else { ENOUGH };
-        let mut components = Components::new(u32::try_from(self.counts.len()).expect("grams are numbered by u32"));
-        for (gram, count) in (0u32..).zip(self.counts) {
-            if count.into_inner() >= least {
-                components.union(gram, gram + 1);
-            }
-        }
-        components
+        let ends = |counts: &[AtomicU8]| {
+            let bits = (0u32..).zip(counts).map(|(i, met)| u64::from(met.load(Ordering::Relaxed) < least) << i);
+            bits.fold(0, |word, bit| word | bit)
+        };
+        let ends = Ranked::new(self.counts.chunks(64).map(ends).collect());
+        Strands { ends: ends.expect("grams are numbered by u32") }
+    }
+}
+
+/// Grams that are numbered one after the other and joined, as one: hundreds of times fewer than grams, so that what else
+/// they are joined to is found in small tables.
+pub(super) struct Strands {
+    /// The last gram of each.
+    ends: Ranked,
+}
+
+impl Strands {
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        self.ends.count()
+    }
+
+    /// The number of a gram's strand.
+    pub(super) fn of(&self, gram: u32) -> u32 {
+        self.ends.below(gram.into())
     }
 }
 
@@ -55,6 +73,7 @@ impl Meetings {
 mod tests {
     use super::*;
     use crate::block::chain::is_linked;
+    use crate::near::Components;
     use proptest::prelude::*;
 
     proptest! {
@@ -86,7 +105,11 @@ mod tests {
                 }
             }
             prop_assert!(elsewhere.iter().all(|&(gram, next)| next > gram + 1 || copies[gram as usize].max(copies[next as usize]) > 508));
-            prop_assert_eq!(meetings.components(exact).into_roots(), expected.into_roots());
+            let strands = meetings.strands(exact);
+            let of: Vec<u32> = (0..grams).map(|gram| strands.of(gram)).collect();
+            let expected = expected.into_roots();
+            prop_assert!(of[0] == 0 && strands.count() == of[of.len() - 1] + 1);
+            prop_assert!((1..of.len()).all(|i| of[i] - of[i - 1] == u32::from(expected[i] != expected[i - 1])));
         }
     }
 }

@@ -26,13 +26,15 @@ mod judge;
 mod kept;
 mod meetings;
 mod postings;
+mod ranked;
 mod reviewed;
 mod shown;
 mod sieve;
 
 use super::census::Census;
 use super::corpus::Corpus;
-use super::table::{Names, Table};
+use super::cuts::Cuts;
+use super::table::Names;
 use crate::Result;
 use crate::block::bank::{Match, Search};
 use crate::block::decide::Reason;
@@ -41,7 +43,6 @@ use crate::block::letters::Letters;
 use crate::block::reading::Reading;
 use crate::block::template::Evidence;
 use crate::io::Parser;
-use crate::plan::strip::Cut;
 use find::{Seeds, hits, regions, seeds};
 use judge::templates;
 use reviewed::Reviewed;
@@ -50,15 +51,15 @@ use shown::Shown;
 /// What the block way decided.
 pub(super) struct Outcome {
     /// The cuts of every document that has some.
-    pub(super) cuts: Table<Vec<Cut>>,
+    pub(super) cuts: Cuts,
     /// All blocks worth telling of, in order of first occurrence. A cut's block is an index into it.
     pub(super) blocks: Vec<Block>,
     /// How many more repeat, and stay.
     pub(super) untold: u64,
     /// What they look like.
     pub(super) shown: Shown,
-    /// The documents with a cut.
-    pub(super) edited: Names,
+    /// The documents with a cut, and perhaps some that had one before the last read.
+    pub(super) names: Names,
     /// What was read.
     pub(super) census: Census,
 }
