@@ -10,11 +10,6 @@ use super::{Options, winnow};
 use crate::Result;
 use crate::span::TokenSpan;
 
-/// Bits of a gram's hash, the upper ones of 64: each byte less takes a tenth off what is spilled, and of `n` grams about
-/// `n^2 / 2^57` pairs say the same by chance, one in a hundred thousand grams of a terabyte. Such a pair stands alone, and a
-/// single gram is no block.
-pub const GRAM_BITS: u32 = 56;
-
 /// Room for the grams of one document; reused from document to document.
 #[derive(Debug, Default)]
 pub struct Dense {
@@ -24,7 +19,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Calls `each` with the hash of [`GRAM_BITS`], the position and the marks of every gram of `regions` that counts, ascending where
+    /// Calls `each` with the hash of [`Options::gram_bits`], the position and the marks of every gram of `regions` that counts, ascending where
     /// the regions do.
     ///
     /// # Errors
@@ -38,6 +33,7 @@ impl Dense {
     ) -> Result<()> {
         let Self { grams, layout, vocabulary } = self;
         let k = options.counted_tokens();
+        let spare = u64::BITS - options.gram_bits();
         let tokens = &reading.body.hashes;
         marks(text, &reading.body.spans, layout);
         vocabulary.mark(tokens, layout);
@@ -48,7 +44,7 @@ impl Dense {
             for (position, (&hash, gram)) in (region.start..).zip(grams.iter().zip(tokens[start..end].windows(k))) {
                 let at = position as usize;
                 if options.exact || !winnow::is_low_complexity(gram, &layout[at..at + k]) {
-                    each(hash >> (u64::BITS - GRAM_BITS), position, GramMarks::of(layout[at], layout[at + k - 1]))?;
+                    each(hash >> spare, position, GramMarks::of(layout[at], layout[at + k - 1]))?;
                 }
             }
         }
@@ -74,7 +70,7 @@ mod tests {
             Ok(())
         };
         Dense::default().grams(&options, (text, &reading), regions, each).unwrap();
-        let gram = |at: usize| crate::hash::tokens(&reading.body.hashes[at..at + 5]) >> 8;
+        let gram = |at: usize| crate::hash::tokens(&reading.body.hashes[at..at + 5]) >> (64 - options.gram_bits());
         // What begins with ten ten says too little.
         assert_eq!(found, [(1, gram(1)), (2, gram(2))]);
     }

@@ -13,6 +13,7 @@ use crate::shuffle::{Groups, Options as ShuffleOptions, Partition, Posting, Shuf
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The input, and everything a stage needs to work on it.
@@ -22,6 +23,20 @@ pub(super) struct Corpus<'a> {
     pub(super) options: &'a Options,
     pub(super) progress: &'a dyn Progress,
     pub(super) area: Arc<SpillArea>,
+    /// Bytes of the tables that are no part of a shuffle or a stash.
+    held: Arc<AtomicUsize>,
+}
+
+/// Memory that is spoken for until this is dropped.
+pub(super) struct Held {
+    of: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Chunks of one batch, per thread: enough that a slow chunk does not leave the others idle.
@@ -51,12 +66,28 @@ impl<'a> Corpus<'a> {
             Some(rows) => Inputs::of_table(&options.inputs[0], rows),
             None => Inputs::resolve_with(&options.inputs, &nameless)?,
         };
-        Ok(Self { inputs, fields, options, progress, area: Arc::new(SpillArea::new(temp_dir.as_deref())?) })
+        Ok(Self {
+            inputs,
+            fields,
+            options,
+            progress,
+            area: Arc::new(SpillArea::new(temp_dir.as_deref())?),
+            held: Arc::default(),
+        })
     }
 
-    /// The part of the memory budget that one of `shares` equal consumers may hold.
+    /// The part of the memory budget that one of `shares` equal consumers may hold, of what tables leave, or of a quarter
+    /// where they leave less.
     pub(super) fn budget(&self, shares: usize) -> usize {
-        usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX) / shares.max(1)
+        let budget = usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX);
+        let left = budget.saturating_sub(self.held.load(Ordering::Relaxed));
+        left.max(budget / 4) / shares.max(1)
+    }
+
+    /// Takes the bytes of a table from the budget of what is made from now on: what grows with the corpus and is not spilled.
+    pub(super) fn hold(&self, bytes: usize) -> Held {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Held { of: Arc::clone(&self.held), bytes }
     }
 
     /// A shuffle with a quarter of the memory, for keys below `2^key_bits`.

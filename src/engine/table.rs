@@ -47,6 +47,11 @@ impl<T> Table<T> {
         self.rows.iter().map(|(doc, value)| (*doc, value))
     }
 
+    /// Bytes of memory, without what values hold elsewhere.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.rows)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

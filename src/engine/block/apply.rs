@@ -175,6 +175,8 @@ struct Edit {
     cuts: Vec<Cut>,
     /// Templates that stand where their words did not lead to, and listed ones, each as often as it does.
     new: Vec<u32>,
+    /// All that its letters said, where there is something new.
+    matches: Vec<Match>,
 }
 
 /// What is cut from all documents.
@@ -183,6 +185,23 @@ struct Edited {
     cuts: Cuts,
     /// [`Edit::new`] of each.
     new: Table<u32>,
+    /// [`Edit::matches`] of each.
+    matches: Table<Match>,
+}
+
+impl Edited {
+    fn new(corpus: &Corpus<'_>) -> Self {
+        let (cuts, new, matches) = (Cuts::default(), Table::default(), Table::default());
+        Self { names: Names::for_corpus(corpus), cuts, new, matches }
+    }
+
+    fn add(&mut self, edit: Edit) -> Result<()> {
+        let Edit { doc, name, text_bytes, cuts, new, matches } = edit;
+        self.cuts.push(doc, cuts);
+        new.into_iter().for_each(|t| self.new.push(doc, t));
+        matches.into_iter().for_each(|found| self.matches.push(doc, found));
+        self.names.push(doc, &name, text_bytes)
+    }
 }
 
 /// Read 4, and 5 where it is needed: the cuts of every document.
@@ -190,9 +209,9 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
     let known = known(&corpus.options.block, &mut found.templates);
     let spared = spared(&found.templates);
     let common = vec![false; found.templates.len()];
-    let mut words = Words { known, spared, common };
+    let mut words = Words { known, spared, common, noted: Table::default() };
     let is_needed = !found.bank.is_empty() || !words.known.is_empty() || found.running.contains(&true);
-    let mut edited = Edited { names: Names::for_corpus(corpus), cuts: Cuts::default(), new: Table::default() };
+    let mut edited = Edited::new(corpus);
     if is_needed {
         matched(corpus, "match", &found, &words, |_| true, &mut edited)?;
         let mut counts = vec![0u32; found.templates.len()];
@@ -205,7 +224,8 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
     let mut spoilt: Vec<u32> = spoilt.collect();
     spoilt.dedup();
     if !spoilt.is_empty() {
-        let mut again = Edited { names: Names::for_corpus(corpus), cuts: Cuts::default(), new: Table::default() };
+        words.noted = std::mem::take(&mut edited.matches);
+        let mut again = Edited::new(corpus);
         matched(corpus, "rematch", &found, &words, |doc| spoilt.binary_search(&doc).is_ok(), &mut again)?;
         edited.cuts = edited.cuts.replaced(&spoilt, &again.cuts);
         let rest = edited.new.iter().filter(|(doc, _)| spoilt.binary_search(doc).is_err());
@@ -213,7 +233,7 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
         new.sort_by_key(|&(doc, _)| doc);
         edited.new = Table::from_sorted(new);
     }
-    let Edited { names, cuts, new } = edited;
+    let Edited { names, cuts, new, .. } = edited;
     count_listed(&mut found.templates, &new);
     let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
     Ok(Outcome { cuts, blocks, untold: 0, shown: found.shown, names, census })
@@ -249,6 +269,8 @@ struct Words {
     spared: Table<TokenSpan>,
     /// Templates that turned out to be common turns of phrase: their letters prove nothing.
     common: Vec<bool>,
+    /// What the letters of a document said when it was read before.
+    noted: Table<Match>,
 }
 
 /// One read of the documents that `wanted` asks for.
@@ -270,7 +292,8 @@ fn matched(
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, found.running[record.doc as usize]);
                 matches.clear();
-                if may_match {
+                matches.extend(words.noted.of(record.doc).iter().map(|&(_, found)| found));
+                if may_match && matches.is_empty() {
                     letters.read(record.text, &reading.body.spans);
                     found.bank.find(letters, search, matches);
                 }
@@ -281,14 +304,7 @@ fn matched(
             corpus.visit(parser, chunk, wanted, record, |_| {})?;
             Ok(seen)
         },
-        |seen| {
-            for Edit { doc, name, text_bytes, cuts, new } in seen {
-                edited.names.push(doc, &name, text_bytes)?;
-                edited.cuts.push(doc, cuts);
-                new.into_iter().for_each(|t| edited.new.push(doc, t));
-            }
-            Ok(())
-        },
+        |seen| seen.into_iter().try_for_each(|edit| edited.add(edit)),
     )
 }
 
@@ -314,7 +330,8 @@ fn edit(
     let running = u32::try_from(found.templates.len()).expect("there are fewer than 2^32 templates");
     let cuts = edit::cuts(options, (record.text, reading), &pieces, running, is_listed)?;
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
-    Some(Edit { doc, name: name_of(corpus, record), text_bytes, cuts, new })
+    let matches = if new.is_empty() { Vec::new() } else { matches.to_vec() };
+    Some(Edit { doc, name: name_of(corpus, record), text_bytes, cuts, new, matches })
 }
 
 /// Counts the copies of what repeats nowhere and goes because a list says so.

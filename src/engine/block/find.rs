@@ -5,11 +5,10 @@ use super::postings::{Gram, Repeat, Repeated, Seed};
 use super::sieve::{SEEDS_BY_BYTE, Sieve};
 use super::{Worker, worker};
 use crate::block::chain;
-use crate::block::dense::GRAM_BITS;
 use crate::block::sites::{Sites, code};
 use crate::block::{Options, winnow};
 use crate::engine::census::{Census, Share};
-use crate::engine::corpus::Corpus;
+use crate::engine::corpus::{Corpus, Held};
 use crate::engine::near::bits_of;
 use crate::engine::room::text_bytes;
 use crate::engine::table::Table;
@@ -161,6 +160,7 @@ pub(super) fn regions(
 pub(super) struct Hits {
     pub(super) by_doc: Shuffle<Repeat>,
     pub(super) numbers: Numbers,
+    pub(super) held: Held,
 }
 
 /// Reads every gram in the regions, for each chunk into what `each` makes.
@@ -207,7 +207,7 @@ pub(super) fn hits(
         };
         grams(corpus, options, (regions, running), "grams: sieve", meet)?;
     }
-    let dense = corpus.shuffle::<Gram>(GRAM_BITS)?;
+    let dense = corpus.shuffle::<Gram>(options.gram_bits())?;
     let push = || {
         let mut scatter = dense.scatter();
         let sieve = sieve.as_ref();
@@ -218,6 +218,7 @@ pub(super) fn hits(
     let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
     let firsts = Firsts::new(regions, running.len());
+    let held = corpus.hold(firsts.bytes());
     corpus.fold(dense, |_, mut groups| {
         let mut scatter = by_doc.scatter();
         while let Some(mut group) = groups.next_group()? {
@@ -238,7 +239,7 @@ pub(super) fn hits(
         }
         Ok(())
     })?;
-    Ok(Hits { by_doc, numbers: firsts.numbered()? })
+    Ok(Hits { by_doc, numbers: firsts.numbered()?, held })
 }
 
 /// The error of a corpus whose passages cannot be numbered.

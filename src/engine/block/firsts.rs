@@ -40,6 +40,11 @@ impl Firsts {
         Self { base, marked: std::iter::repeat_with(AtomicU64::default).take(words).collect() }
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.base) + size_of_val(&*self.marked)
+    }
+
     /// Marks a gram's first place, and returns it.
     pub(super) fn mark(&self, doc: u32, position: u32) -> u64 {
         let place = self.base[doc as usize].wrapping_add(position.into());

@@ -36,7 +36,8 @@ pub(super) fn templates(
     hits: Hits,
     (lengths, sites): (&[u32], &Sites),
 ) -> Result<(Vec<Template>, u64)> {
-    let Hits { by_doc, numbers } = hits;
+    let Hits { by_doc, numbers, held } = hits;
+    let _held = [held, corpus.hold(numbers.count() as usize)];
     let links = corpus.shuffle::<Link>(32 + bits_of(numbers.count()))?;
     let meetings = Meetings::new(numbers.count());
     let reach = options.reach();

@@ -98,8 +98,12 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let options = &corpus.options.block;
     let reviewed = corpus.options.reviewed.as_deref().map(Reviewed::read).transpose()?;
     let Seeds { postings, lengths, running, sites, census } = seeds(corpus, options)?;
-    let regions = regions(corpus, options, postings, &lengths)?;
-    let hits = hits(corpus, options, &regions, &running)?;
+    let _documents = corpus.hold(size_of_val(&*lengths) + size_of_val(&*running));
+    let hits = {
+        let regions = regions(corpus, options, postings, &lengths)?;
+        let _held = corpus.hold(regions.bytes());
+        hits(corpus, options, &regions, &running)?
+    };
     let (mut templates, untold) = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
     Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
