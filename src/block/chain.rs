@@ -7,7 +7,7 @@
 //! along the document breaks the link: that is the border between boilerplate and a copied article around it.
 //! [`occurrences`] then reads the templates off the document. Nothing looks at pairs of copies.
 
-use super::layout::{GramMarks, Marks};
+use super::marks::{GramMarks, Marks};
 use crate::hash;
 use crate::span::{Span, TokenSpan};
 

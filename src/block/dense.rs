@@ -3,7 +3,8 @@
 //! Every gram in the regions around seeds that repeat, but those that say too little
 //! ([`winnow::is_low_complexity`]); each with what its decision needs to know of its place on the page. `O(tokens)`.
 
-use super::layout::{GramMarks, Marks, marks};
+use super::layout::marks;
+use super::marks::{GramMarks, Marks};
 use super::reading::Reading;
 use super::strange::Vocabulary;
 use super::{Options, winnow};

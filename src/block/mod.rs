@@ -2,7 +2,7 @@
 //!
 //! Winnow to find, then look at every gram inside what was found before counting and deciding: sparse seeds decide
 //! badly. In reading order:
-//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`layout`] (how a token stands on the page), [`strange`] (words a document uses nowhere else), [`passage`]
+//! [`winnow`] (seeds), [`chain`] (regions, links, stretches), [`marks`] and [`layout`] (how a token stands on the page), [`strange`] (words a document uses nowhere else), [`passage`]
 //! (the run of repeated text a stretch lies in), [`template`] and [`sites`] (evidence), [`decide`] (boilerplate or not, and why),
 //! [`judge`] (the verdict with the places it bears on), [`bank`] (finds the altered copies of a decided block), [`page`] (running
 //! heads and feet), [`reading`] (a document without them), [`dense`] (its grams worth counting), [`options`] (every number).
@@ -38,6 +38,7 @@ pub mod judge;
 mod kernel;
 pub mod layout;
 pub mod letters;
+pub mod marks;
 pub mod options;
 pub mod page;
 pub mod passage;

@@ -10,7 +10,7 @@
 //! levels)`, a row being neighbouring hits of one frequency, with fewer than 4 levels for every doubling of the number of copies.
 
 use super::chain::{Hit, Stretch};
-use super::layout::Marks;
+use super::marks::Marks;
 use crate::span::{Span, TokenSpan};
 
 /// A run of repeated text of comparable frequency.
@@ -202,7 +202,7 @@ fn has_own_text(runs: &[Run], inner: &[Run], head: usize, tokens: u32) -> bool {
 mod tests {
     use super::*;
     use crate::block::chain::occurrences;
-    use crate::block::layout::GramMarks;
+    use crate::block::marks::GramMarks;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@
 //!
 //! `O(tokens)`; a table of the document's distinct tokens with the first and last place of each.
 
-use super::layout::Marks;
+use super::marks::Marks;
 
 /// A use this many tokens away is elsewhere: beyond the passage itself, for most.
 const ELSEWHERE: usize = 80;

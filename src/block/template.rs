@@ -5,7 +5,7 @@
 //! how set, in what company. `O(copies)`; copies arrive sorted by document and place.
 
 use super::chain::{self, Hit, Stretch};
-use super::layout::Edge;
+use super::marks::Edge;
 use super::passage::passages;
 use super::{Options, PASSAGE_GAP};
 use crate::span::{Span, TokenSpan};
@@ -454,7 +454,7 @@ mod tests {
         // Two copies of 20 tokens between chrome of 40 pages: 30 tokens of it before, 30 behind.
         let hit = |position| {
             let copies = if (30..46).contains(&position) { 2 } else { 40 };
-            Hit { position, gram: copies.into(), copies, marks: crate::block::layout::GramMarks::default() }
+            Hit { position, gram: copies.into(), copies, marks: crate::block::marks::GramMarks::default() }
         };
         let hits: Vec<Hit> = (0..26).chain(30..46).chain(50..76).map(hit).collect();
         let crowded = |tokens| {

@@ -10,7 +10,7 @@
 use super::Options;
 #[cfg(target_arch = "x86_64")]
 use super::kernel;
-use super::layout::Marks;
+use super::marks::Marks;
 use crate::cpu::Kernel;
 use crate::hash;
 

@@ -478,7 +478,7 @@ mod tests {
                 tokens.spans[start..end].iter().map(|t| Span::new(t.start - narrow(first), t.end - narrow(first))).collect();
             let mut marks = Vec::new();
             layout::marks(text.get(first..last).unwrap_or_default(), &inside, &mut marks);
-            prop_assert_eq!(page.is_code(from, to), marks.iter().all(|m| m.has(layout::Marks::CODE)));
+            prop_assert_eq!(page.is_code(from, to), marks.iter().all(|m| m.has(crate::block::marks::Marks::CODE)));
         }
 
         #[test]

@@ -12,13 +12,26 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Where a value lies in a [`Stash`].
+/// Where a value lies in a [`Stash`]. Written down it is two numbers: tickets lie in stashes too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(u64, u32)", into = "(u64, u32)")]
 pub struct Ticket {
     /// Byte offset in the stash.
     pub at: u64,
     /// Length in bytes.
     pub len: u32,
+}
+
+impl From<(u64, u32)> for Ticket {
+    fn from((at, len): (u64, u32)) -> Self {
+        Self { at, len }
+    }
+}
+
+impl From<Ticket> for (u64, u32) {
+    fn from(Ticket { at, len }: Ticket) -> Self {
+        (at, len)
+    }
 }
 
 /// An append-only heap of byte strings. Filled from one thread, read from many.

@@ -12,7 +12,7 @@ use descale::block::Options;
 use descale::block::chain::{self, Hit};
 use descale::block::decide::Reason;
 use descale::block::judge::{self, Template, Wants};
-use descale::block::layout::GramMarks;
+use descale::block::marks::GramMarks;
 use descale::block::sites::Sites;
 use descale::block::template::{Copy, Evidence, Place, copies_of_hits};
 use descale::span::Span;

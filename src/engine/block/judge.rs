@@ -7,7 +7,7 @@ use super::postings::{Link, Repeat, TemplateCopy};
 use crate::block::Options;
 use crate::block::chain::{self, Hit};
 use crate::block::judge::{Judged, Template};
-use crate::block::layout::GramMarks;
+use crate::block::marks::GramMarks;
 use crate::block::sites::Sites;
 use crate::block::template::{Copy, copies_of_hits};
 use crate::engine::corpus::Corpus;
