@@ -14,8 +14,10 @@ __all__ = [
     "Edges",
     "Floods",
     "Grams",
+    "Hits",
     "Joined",
     "Judged",
+    "Linked",
     "Links",
     "Matches",
     "Packed",
@@ -25,6 +27,7 @@ __all__ = [
     "Ranked",
     "Regions",
     "Repeats",
+    "Runs",
     "Seeds",
     "Sights",
     "Sites",
@@ -140,6 +143,11 @@ class Sites:
     def finish(self) -> Table: ...
 
 @final
+class Hits:
+    def push(self, rows: Any) -> None: ...
+    def finish(self) -> Table: ...
+
+@final
 class Links:
     def __new__(cls, arguments: dict[str, Any]) -> Links: ...
     def push(self, rows: Any) -> None: ...
@@ -150,6 +158,15 @@ class Joined:
     def __new__(cls, arguments: dict[str, Any]) -> Joined: ...
     def push(self, rows: Any) -> None: ...
     def finish(self) -> Table: ...
+
+@final
+class Linked:
+    def push(self, rows: Any) -> None: ...
+    def finish(self) -> Table: ...
+
+@final
+class Runs:
+    def push(self, rows: Any) -> Table: ...
 
 @final
 class Templates:

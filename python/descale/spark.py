@@ -18,14 +18,17 @@ _PACKETS = "bucket long, packet binary"
 _COMPONENTS = "doc long, component long"
 _DECISIONS = "doc long, action string, reason string, of long, similarity double, cluster long"
 
+# What a template is known by.
+_TEMPLATE = ["template", "token"]
 _PACKED = "doc long, rows binary"
+_HITS = "doc long, tokens long, site long, rows binary, marks binary"
 _COPIES = (
-    "template long, doc long, site long, start long, end long, passage_start long, passage_end long, tokens long, "
+    "template long, token long, doc long, site long, start long, end long, passage_start long, passage_end long, tokens long, "
     "content long, shape long, shares long, company long"
 )
 _SITES = "site long, documents long"
-_JUDGED = "template long, doc long, start long, end long, which long, wants long, mark long, verdict binary"
-_RANKED = "template long, number long, verdict binary"
+_JUDGED = "template long, token long, doc long, start long, end long, which long, wants long, mark long, verdict binary"
+_RANKED = "template long, token long, number long, verdict binary"
 _SIGHTS = "number long, which long, left binary, letters binary, right binary, picture string"
 _BLOCKS = (
     "id long, template string, tokens long, copies long, documents long, sites long, decision string, why string, "
@@ -270,7 +273,7 @@ def _blocks(stages, documents, options):
     """Decides on blocks."""
     hits = _hits(stages, documents, options)
     judged = _judged(stages, hits, _sites(stages, documents), options)
-    verdicts = judged.where(judged["verdict"].isNotNull()).select("template", "doc", "start", "end", "verdict")
+    verdicts = judged.where(judged["verdict"].isNotNull()).select(*_TEMPLATE, "doc", "start", "end", "verdict")
     ranked = stages.keep("ranked", verdicts.repartition(1).mapInArrow(_fold("Ranked"), _RANKED), _RANKED)
     blocks = _pictured(stages, documents, judged, ranked, options)
     going = blocks.where(blocks["decision"] != "keep").select("id", "documents", "tokens", "copies", "why", "letters")
@@ -281,14 +284,16 @@ def _blocks(stages, documents, options):
 
 
 def _hits(stages, documents, options):
-    """Every gram that repeats, at its places, packed by gram: seeds first, then all grams around those that repeat."""
+    """The grams that repeat in every document, as runs of such as repeat together: seeds first, then all grams around those
+    that repeat."""
     texts = documents.select("doc", "text")
     seeds = stages.by_bucket(stages.packed(texts, _map("Seeds", options), "key"))
     places = stages.by_bucket(stages.packed(seeds, _fold("Places"), "doc"))
     regions = stages.keep("regions", places.mapInArrow(_fold("Regions", options), _PACKED), _PACKED)
     texts = documents.select("doc", "text", *(["site"] if "site" in documents.columns else []))
-    grams = stages.packed(stages.look_up(texts, regions), _map("Grams", options), "key")
-    return stages.keep("hits", stages.packed(stages.by_bucket(grams), _fold("Repeats", options), "gram"), _PACKETS)
+    grams = stages.by_bucket(stages.packed(stages.look_up(texts, regions), _map("Grams", options), "key"))
+    hits = stages.by_bucket(stages.packed(grams, _fold("Repeats", options), "doc"))
+    return stages.keep("hits", hits.mapInArrow(_fold("Hits"), _HITS), _HITS)
 
 
 def _sites(stages, documents):
@@ -306,14 +311,16 @@ def _judged(stages, hits, sites, options):
     """Grams that belong together are templates; the verdict on each, and the places it bears on."""
     from pyspark.sql import functions as F
 
-    of_documents = stages.by_bucket(stages.packed(hits, _unpacked, "doc"))
-    links = stages.by_bucket(stages.packed(of_documents, _fold("Links", options), "gram other"))
-    edges = stages.packed(links, _fold("Joined", options)).repartition(1)
-    templates = stages.keep("templates", stages.packed(edges, _fold("Union"), "doc"), _PACKETS)
-    hits = stages.packed(stages.by_bucket(hits.unionByName(templates)), _fold("Templates"), "doc")
-    hits, find = stages.by_bucket(hits), _fold("Copies", options)
+    runs = hits.select("doc", "rows")
+    links = stages.by_bucket(stages.packed(runs, _fold("Links", options), "home"))
+    joined = stages.packed(links, _fold("Joined", options)).repartition(1)
+    templates = stages.keep("templates", stages.packed(joined, _fold("Linked"), "home"), _PACKETS)
+    runs = stages.by_bucket(stages.packed(runs, _map("Runs"), "home").unionByName(templates))
+    pieces = stages.packed(runs, _fold("Templates"), "doc")
+    hits = stages.by_bucket(stages.packed(hits, _as_they_are, "doc").unionByName(pieces))
+    find = _fold("Copies", options)
     if sites is None:
-        copies, several = stages.by_bucket(stages.packed(hits, find, "template")), False
+        copies, several = stages.by_bucket(stages.packed(hits, find, "template token")), False
     else:
         copies, several = hits.mapInArrow(find, _COPIES).join(sites, "site", "left"), sites.count() > 1
         copies = stages.by("template", copies.withColumn("documents", F.coalesce("documents", F.lit(0).cast("long"))))
@@ -322,7 +329,7 @@ def _judged(stages, hits, sites, options):
 
 def _pictured(stages, documents, judged, ranked, options):
     """The blocks as people see them, with the letters by which other copies of those that go are found."""
-    places = judged.where(judged["which"].isNotNull()).join(ranked.select("template", "number"), "template")
+    places = judged.where(judged["which"].isNotNull()).join(ranked.select(*_TEMPLATE, "number"), _TEMPLATE)
     columns = ["number", "which", "start", "end", "wants"]
     places = stages.keep("places", _packed(stages, places, columns), _PACKED)
     texts = documents.select("doc", "text")
@@ -334,7 +341,7 @@ def _pictured(stages, documents, judged, ranked, options):
 def _matched(stages, documents, judged, ranked, bank, options):
     """The cuts of every document that has some: what its words led to, and what its letters say. Where blocks turn out to
     be common turns of phrase, the documents they spoilt are read again without them."""
-    marks = judged.where(judged["mark"].isNotNull()).join(ranked.select("template", "number"), "template")
+    marks = judged.where(judged["mark"].isNotNull()).join(ranked.select(*_TEMPLATE, "number"), _TEMPLATE)
     marks = stages.keep("marks", _packed(stages, marks, ["start", "end", "number", "mark"]), _PACKED)
     texts = documents.select("doc", "text")
     matches = stages.look_up(texts, marks, "left").mapInArrow(_map("Matches", options, bank, []), _EDITS)
@@ -474,15 +481,9 @@ def _in_packets(work, keys, buckets):
     return run
 
 
-def _unpacked(batches):
-    """The rows that are in packets."""
-    import pyarrow
-
-    from descale.spark import _rows
-
-    for batch in batches:
-        for rows in _rows(batch):
-            yield from pyarrow.table(rows).to_batches(max_chunksize=_ROWS_OUT)
+def _as_they_are(batches):
+    """No work."""
+    return batches
 
 
 def _rows(batch):

@@ -47,9 +47,12 @@ fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<blocks::find::Grams>()?;
     module.add_class::<blocks::find::Repeats>()?;
     module.add_class::<blocks::find::Sites>()?;
-    module.add_class::<blocks::judge::Links>()?;
-    module.add_class::<blocks::judge::Joined>()?;
-    module.add_class::<blocks::judge::Templates>()?;
+    module.add_class::<blocks::runs::Hits>()?;
+    module.add_class::<blocks::runs::Links>()?;
+    module.add_class::<blocks::runs::Joined>()?;
+    module.add_class::<blocks::runs::Linked>()?;
+    module.add_class::<blocks::runs::Runs>()?;
+    module.add_class::<blocks::runs::Templates>()?;
     module.add_class::<blocks::judge::Copies>()?;
     module.add_class::<blocks::judge::Judged>()?;
     module.add_class::<blocks::judge::Ranked>()?;

@@ -34,14 +34,105 @@ def test_components_are_those_of_the_definition(seed):
     assert [(row["doc"], row["component"]) for row in found] == sorted(painted(edges).items())
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_hits_get_the_templates_of_their_grams(seed):
+def folded(fold, *tables):
+    """What a fold makes of rows that come in pieces."""
+    for table in tables:
+        half = table.num_rows // 2
+        fold.push(table.slice(0, half))
+        fold.push(table.slice(half))
+    return pa.table(fold.finish())
+
+
+def whole_numbers(rows, names):
+    return pa.table({name: pa.array([row[name] for row in rows], pa.int64()) for name in names})
+
+
+def repeated(rng, documents):
+    """Documents of words, some of them pieces of others: where each word that repeats stands, and where it stands first."""
+    texts = []
+    for _ in range(documents):
+        text = [rng.randrange(1 << 40) for _ in range(rng.randrange(30))]
+        for _ in range(rng.randrange(4)):
+            other = rng.choice(texts) if texts else []
+            start = rng.randrange(len(other) + 1)
+            at = rng.randrange(len(text) + 1)
+            text[at:at] = other[start : start + rng.randrange(20)]
+        texts.append(text)
+    numbers = sorted(rng.sample(range(-(1 << 45), 1 << 45), documents))
+    places = {}
+    for doc, text in zip(numbers, texts):
+        for position, word in enumerate(text):
+            places.setdefault(word, []).append((doc, position))
+    hits = {
+        (doc, position): (places[word][0], len(places[word]))
+        for doc, text in zip(numbers, texts)
+        for position, word in enumerate(text)
+        if len(places[word]) > 1
+    }
+    return numbers, hits
+
+
+def runs_of(rng, numbers, hits):
+    """The documents that have hits, with their runs."""
+    rows = [
+        {"doc": doc, "position": at, "back": doc - home, "shift": at - spot, "copies": copies, "marks": None}
+        for (doc, at), ((home, spot), copies) in hits.items()
+    ]
+    rows += [{"doc": doc, "position": -1, "back": 77 << 32 | 5, "shift": 0, "copies": 0, "marks": b"m"} for doc in numbers]
+    rng.shuffle(rows)
+    table = whole_numbers(rows, ["doc", "position", "back", "shift", "copies"])
+    return folded(_descale.Hits(), table.append_column("marks", pa.array([row["marks"] for row in rows], pa.binary())))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_are_the_hits_they_were_made_of(seed):
     rng = random.Random(seed)
-    hits = {name: [rng.randrange(-20, 20) for _ in range(200)] for name in ["gram", "doc", "position", "copies", "marks"]}
-    of = {gram: rng.randrange(-20, gram + 1) for gram in rng.sample(range(-20, 20), 15)}
-    fold = _descale.Templates()
-    fold.push(pa.table(hits).slice(0, 90))
-    fold.push(pa.table({"doc": list(of.keys()), "component": list(of.values())}))
-    fold.push(pa.table(hits).slice(90))
-    rows = pa.table(hits).to_pylist()
-    assert pa.table(fold.finish()).to_pylist() == [{**row, "template": of.get(row["gram"], row["gram"])} for row in rows]
+    numbers, hits = repeated(rng, rng.randint(1, 12))
+    runs = runs_of(rng, numbers, hits)
+    told = runs.to_pylist()
+    assert [row["doc"] for row in told] == sorted({doc for doc, _ in hits})
+    assert all((row["tokens"], row["site"], row["marks"]) == (77, 5, b"m") for row in told)
+    found = {}
+    for row in pa.table(_descale.Runs().push(runs)).to_pylist():
+        for i in range(row["length"]):
+            found[row["doc"], row["position"] + i] = (row["home"], row["spot"] + i)
+    assert found == {place: gram for place, (gram, _) in hits.items()}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_grams_that_meet_in_half_of_the_copies_are_of_one_template(seed):
+    rng = random.Random(seed)
+    numbers, hits = repeated(rng, rng.randint(1, 12))
+    runs = runs_of(rng, numbers, hits)
+
+    meetings, exact = {}, seed % 4 == 3
+    reach = 9 if exact else 12
+    for doc in numbers:
+        of_doc = sorted((at, *hit) for (of, at), hit in hits.items() if of == doc)
+        for (at, gram, copies), (next_at, other, of_other) in zip(of_doc, of_doc[1:]):
+            if next_at - at <= reach:
+                meetings.setdefault((gram, other, max(copies, of_other)), []).append(doc)
+    edges = [(a, b) for (a, b, copies), docs in meetings.items() if exact or len(docs) >= max(2, -(-copies // 2))]
+    expected = painted(edges)
+
+    options = {"exact": True, "min_tokens": 9} if exact else {}
+    cut = rng.randrange(runs.num_rows + 1)
+    links = [folded(_descale.Links(options), part) for part in [runs.slice(0, cut), runs.slice(cut)]]
+    links = pa.concat_tables(links).to_pylist()
+    rng.shuffle(links)
+    names = ["home", "other", "shift", "copies", "spot", "end", "meetings"]
+    parts = [whole_numbers([row for row in links if row["home"] % 2 == odd], names) for odd in (0, 1)]
+    joined = [folded(_descale.Joined(options), part) for part in parts]
+    templates = folded(_descale.Linked(), *joined)
+    found = {}
+    for row in templates.to_pylist():
+        for spot in range(row["spot"], row["end"]):
+            found[row["home"], spot] = (row["template"], row["token"])
+    assert found == expected
+
+    pieces = folded(_descale.Templates(), pa.table(_descale.Runs().push(runs)), templates)
+    found = {}
+    for row in pieces.to_pylist():
+        for at in range(row["position"], row["position"] + row["length"]):
+            assert found.setdefault((row["doc"], at), (row["template"], row["token"])) == (row["template"], row["token"])
+    assert found == {place: expected[gram] for place, (gram, _) in hits.items() if gram in expected}

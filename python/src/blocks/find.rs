@@ -1,10 +1,12 @@
 //! What repeats: seeds, regions around those that repeat, the grams in them.
 
-use super::{Out, binary, bytes, documents, gram, pack, ready, rows_of, small, stretch, unpack};
+use super::runs::{At, FACTS};
+use super::{Out, binary, bytes, documents, marked, pack, ready, rows_of, small, stretch, unpack};
 use crate::columns::Texts;
-use crate::shuffled::{batches, column, numbers};
+use crate::shuffled::{batches, column, numbers, whole};
 use crate::tables::{PyTable, table};
 use crate::watch::detached;
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, BinaryArray};
 use descale::block::dense::Dense;
 use descale::block::reading::Reading;
@@ -15,9 +17,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::input::AnyArray;
 use std::sync::Arc;
-
-/// The position of the row that tells of its document: its key holds the length in tokens and the site.
-pub(super) const FACTS: i64 = -1;
 
 /// Documents with their texts become seeds.
 #[pyclass(module = "descale._descale")]
@@ -144,34 +143,41 @@ impl Grams {
         Ok(Self { options: ready(arguments)? })
     }
 
-    /// The grams of a batch of doc, text, rows and, where documents have one, site.
+    /// The grams of a batch of doc, text, rows and, where documents have one, site; the row of a document has all its marks.
     fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<PyTable> {
-        let mut out = Out::default();
+        let (mut out, mut all_marks) = (Out::default(), BinaryBuilder::new());
         for batch in batches(rows)? {
             let ((docs, texts), regions) = (documents(&batch)?, binary(&batch, "rows")?);
             let named = batch.column_by_name("site").map(|site| Texts::new("site", site)).transpose()?;
             detached(py, || {
                 let (mut reading, mut dense, mut host) = (Reading::new(&self.options), Dense::default(), String::new());
+                let mut marked = Vec::new();
                 for (row, (&doc, text)) in docs.values().iter().zip(texts.iter()).enumerate() {
                     let Some(text) = text else { continue };
                     reading.read(text);
                     let code = named.as_ref().and_then(|named| named.get(row));
                     let code = code.map_or(0, |value| sites::code(site(value, &mut host)));
                     let tokens = i64::try_from(reading.body.len()).expect("fewer tokens than bytes");
-                    out.push([tokens << 32 | i64::from(code), doc, FACTS, 0]);
                     let end = |end: u32| end.min(u32::try_from(reading.body.len()).unwrap_or(u32::MAX));
                     let regions = unpack(bytes(&regions, row))?
                         .map(|[start, past]| stretch(doc, reading.body.len(), start, end(past)))
                         .collect::<descale::Result<Vec<_>>>()?;
+                    marked.clear();
                     dense.grams(&self.options, (text, &reading), regions, |hash, position, marks| {
-                        out.push([hash.cast_signed(), doc, position.into(), marks.0.into()]);
+                        out.push([hash.cast_signed(), doc, position.into()]);
+                        all_marks.append_null();
+                        marked.push((position, marks.0));
                         Ok(())
                     })?;
+                    out.push([tokens << 32 | i64::from(code), doc, FACTS]);
+                    all_marks.append_value(marked::pack(&marked));
                 }
                 Ok(())
             })?;
         }
-        out.table(["key", "doc", "position", "marks"])
+        let [keys, docs, positions] = out.0.map(numbers);
+        let marks: ArrayRef = Arc::new(all_marks.finish());
+        table(vec![("key", keys), ("doc", docs), ("position", positions), ("marks", marks)]).map(PyTable)
     }
 }
 
@@ -211,12 +217,14 @@ impl Sites {
     }
 }
 
-/// Grams grouped by key become the places of those that repeat, with the number of copies.
+/// Grams grouped by key become the places of those that repeat, with the number of copies and the first place.
 #[pyclass(module = "descale._descale")]
 pub(crate) struct Repeats {
     options: Options,
-    grams: Vec<[i64; 4]>,
-    facts: Vec<[i64; 4]>,
+    /// Key, document, position.
+    grams: Vec<(i64, i64, u32)>,
+    /// Document, its tokens and its site, its marks.
+    facts: Vec<(i64, i64, Vec<u8>)>,
 }
 
 #[pymethods]
@@ -228,27 +236,65 @@ impl Repeats {
 
     /// Takes a batch of key, doc, position and marks.
     fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        for row in rows_of(rows, ["key", "doc", "position", "marks"])? {
-            if row[2] == FACTS { &mut self.facts } else { &mut self.grams }.push(row);
+        for batch in batches(rows)? {
+            let [keys, docs, positions] = ["key", "doc", "position"].map(|name| whole(&batch, name));
+            let (keys, docs, positions, marks) = (keys?, docs?, positions?, binary(&batch, "marks")?);
+            for row in 0..batch.num_rows() {
+                let (key, doc) = (keys.value(row), docs.value(row));
+                if positions.value(row) == FACTS {
+                    self.facts.push((doc, key, bytes(&marks, row).to_vec()));
+                } else {
+                    self.grams.push((key, doc, small(positions.value(row))));
+                }
+            }
         }
         Ok(())
     }
 
-    /// The places of all grams that repeat; the rows that tell of documents as they came.
+    /// The places of all grams that repeat, in order: how many documents the first place lies back, how many tokens further
+    /// on this one is, how many copies there are. What tells of documents as it came.
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let (mut grams, facts) = (std::mem::take(&mut self.grams), std::mem::take(&mut self.facts));
-        let out = detached(py, || {
-            grams.sort_unstable();
-            let mut out = Out::default();
-            facts.iter().for_each(|&[key, doc, position, marks]| out.push([key, doc, position, 0, marks]));
-            for group in grams.chunk_by(|a, b| a[0] == b[0]).filter(|group| group.len() > 1) {
-                let copies = i64::from(u32::try_from(group.len()).unwrap_or(u32::MAX));
-                for &[key, doc, position, marks] in &group[usize::from(self.options.spares_first_gram())..] {
-                    out.push([gram(key), doc, position, copies, marks]);
-                }
+        let (grams, facts) = (std::mem::take(&mut self.grams), std::mem::take(&mut self.facts));
+        let (mut out, mut all_marks) = (Out::default(), BinaryBuilder::new());
+        detached(py, || {
+            for (doc, told, marks) in facts {
+                out.push([doc, FACTS, told, 0, 0]);
+                all_marks.append_value(marks);
             }
-            Ok(out)
+            for At { doc, position, spot, home, copies } in self.repeats(grams) {
+                let shift = i64::from(position) - i64::from(spot);
+                out.push([doc, position.into(), doc.wrapping_sub(home), shift, copies.into()]);
+                all_marks.append_null();
+            }
+            Ok(())
         })?;
-        out.table(["gram", "doc", "position", "copies", "marks"])
+        let [docs, positions, backs, shifts, copies] = out.0.map(numbers);
+        let marks: ArrayRef = Arc::new(all_marks.finish());
+        table(vec![
+            ("doc", docs),
+            ("position", positions),
+            ("back", backs),
+            ("shift", shifts),
+            ("copies", copies),
+            ("marks", marks),
+        ])
+        .map(PyTable)
+    }
+}
+
+impl Repeats {
+    /// The places by document, so that those that follow each other are told in few bytes.
+    fn repeats(&self, mut grams: Vec<(i64, i64, u32)>) -> Vec<At> {
+        grams.sort_unstable();
+        let mut hits = Vec::new();
+        for group in grams.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            let copies = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let (_, home, spot) = group[0];
+            let repeats = &group[usize::from(self.options.spares_first_gram())..];
+            hits.extend(repeats.iter().map(|&(_, doc, position)| At { doc, position, spot, home, copies }));
+        }
+        drop(grams);
+        hits.sort_unstable();
+        hits
     }
 }

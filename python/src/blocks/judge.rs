@@ -1,20 +1,22 @@
-//! Which grams belong together, and what becomes of the templates they make.
+//! The copies of templates, and what becomes of them.
 
-use super::find::{FACTS, packed_rows};
-use super::{Out, binary, bytes, extend, pack, read, ready, rows_of, small};
+use super::find::packed_rows;
+use super::runs::{Gram, PIECE, Run};
+use super::{Out, binary, bytes, extend, marked, pack, read, ready, small};
 use crate::errors::input;
-use crate::shuffled::{Forest, batches, numbers, whole};
+use crate::shuffled::{batches, numbers, whole};
 use crate::tables::{PyTable, table};
 use crate::watch::detached;
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
 use descale::Error;
 use descale::block::Options;
-use descale::block::chain::{self, Hit};
+use descale::block::chain::Hit;
 use descale::block::decide::Reason;
 use descale::block::judge::{self, Template, Wants};
 use descale::block::marks::GramMarks;
 use descale::block::sites::Sites;
 use descale::block::template::{Copy, Evidence, Place, copies_of_hits};
+use descale::hash;
 use descale::span::Span;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -22,154 +24,10 @@ use pyo3_arrow::input::AnyArray;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Replaces `hits` by those of one document; `row` gives gram, position, copies and marks.
-fn read_hits<const N: usize>(group: &[[i64; N]], row: impl Fn(&[i64; N]) -> [i64; 4], hits: &mut Vec<Hit>) {
-    hits.clear();
-    hits.extend(group.iter().map(row).filter(|row| row[1] != FACTS).map(|[gram, position, copies, marks]| Hit {
-        position: small(position),
-        gram: gram.cast_unsigned(),
-        copies: small(copies),
-        marks: GramMarks(u16::try_from(marks).unwrap_or(0)),
-    }));
-}
-
-/// Hits grouped by document become meetings of neighbouring grams, counted.
-#[pyclass(module = "descale._descale")]
-pub(crate) struct Links {
-    options: Options,
-    hits: Vec<[i64; 4]>,
-}
-
-#[pymethods]
-impl Links {
-    #[new]
-    fn new(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Ok(Self { options: ready(arguments)?, hits: Vec::new() })
-    }
-
-    /// Takes a batch of gram, doc, position and copies.
-    fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        self.hits.extend(rows_of(rows, ["doc", "position", "gram", "copies"])?);
-        Ok(())
-    }
-
-    /// How often two grams meet here; `copies` is of the more frequent one.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let mut rows = std::mem::take(&mut self.hits);
-        let out = detached(py, || {
-            rows.sort_unstable();
-            let (mut hits, mut links) = (Vec::new(), Vec::new());
-            for group in rows.chunk_by(|a, b| a[0] == b[0]) {
-                read_hits(group, |&[_, position, gram, copies]| [gram, position, copies, 0], &mut hits);
-                chain::links(&hits, self.options.reach(), |a, b| {
-                    links.push([a.gram.cast_signed(), b.gram.cast_signed(), a.copies.max(b.copies).into()]);
-                });
-            }
-            drop(rows);
-            links.sort_unstable();
-            let mut out = Out::default();
-            for group in links.chunk_by(|a, b| a == b) {
-                let [gram, other, copies] = group[0];
-                out.push([gram, other, i64::try_from(group.len()).expect("they are in memory"), copies]);
-            }
-            Ok(out)
-        })?;
-        out.table(["gram", "other", "meetings", "copies"])
-    }
-}
-
-/// Meetings grouped by both grams become edges between grams of one template, contracted to a forest.
-#[pyclass(module = "descale._descale")]
-pub(crate) struct Joined {
-    options: Options,
-    links: Vec<[i64; 4]>,
-}
-
-#[pymethods]
-impl Joined {
-    #[new]
-    fn new(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Ok(Self { options: ready(arguments)?, links: Vec::new() })
-    }
-
-    /// Takes a batch of gram, other, meetings and copies.
-    fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        self.links.extend(rows_of(rows, ["gram", "other", "meetings", "copies"])?);
-        Ok(())
-    }
-
-    /// The edges, under the names that components are made of.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let mut links = std::mem::take(&mut self.links);
-        let edges = detached(py, || {
-            links.sort_unstable();
-            let mut forest = Forest::default();
-            for group in links.chunk_by(|a, b| a[..2] == b[..2]) {
-                let [gram, other, _, copies] = group[0];
-                let meetings = group.iter().map(|link| link[2].cast_unsigned()).sum();
-                if self.options.exact || chain::is_linked(meetings, small(copies), small(copies)) {
-                    forest.push(gram, other)?;
-                }
-            }
-            forest.finish()
-        })?;
-        table(vec![("doc", numbers(edges.iter().map(|e| e.0))), ("other", numbers(edges.iter().map(|e| e.1)))])
-            .map(PyTable)
-    }
-}
-
-/// Hits grouped by gram, and the templates of grams, become hits that know their templates. A gram that is in no edge is a
-/// template of its own.
-#[pyclass(module = "descale._descale")]
-#[derive(Default)]
-pub(crate) struct Templates {
-    hits: Vec<[i64; 5]>,
-    /// Of grams.
-    templates: Vec<[i64; 2]>,
-}
-
-#[pymethods]
-impl Templates {
-    #[new]
-    fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes a batch of gram, doc, position, copies and marks, or one of component and its member, doc, a gram.
-    fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        for batch in batches(rows)? {
-            if batch.column_by_name("component").is_some() {
-                extend(&mut self.templates, &batch, ["doc", "component"])?;
-            } else {
-                extend(&mut self.hits, &batch, ["gram", "doc", "position", "copies", "marks"])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The hits with their templates.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let (hits, mut templates) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.templates));
-        let out = detached(py, || {
-            templates.sort_unstable();
-            let mut out = Out::default();
-            // Hits of a gram mostly come one after the other, and so does what is looked up.
-            for group in hits.chunk_by(|a, b| a[0] == b[0]) {
-                let found = templates.binary_search_by_key(&group[0][0], |&[gram, _]| gram);
-                for &[gram, doc, position, copies, marks] in group {
-                    let template = found.map_or(gram, |at| templates[at][1]);
-                    out.push([gram, doc, position, copies, marks, template]);
-                }
-            }
-            Ok(out)
-        })?;
-        out.table(["gram", "doc", "position", "copies", "marks", "template"])
-    }
-}
-
 /// The columns of a copy.
-const COPY: [&str; 12] = [
+const COPY: [&str; 13] = [
     "template",
+    "token",
     "doc",
     "site",
     "start",
@@ -183,66 +41,133 @@ const COPY: [&str; 12] = [
     "company",
 ];
 
-/// Hits grouped by document become the copies of templates.
+/// A document with grams that repeat, and where.
+struct Document {
+    doc: i64,
+    tokens: u32,
+    site: i64,
+    runs: Vec<Run>,
+    marks: Vec<u8>,
+}
+
+/// Documents with their runs, and the templates of these, become the copies of templates.
 #[pyclass(module = "descale._descale")]
 pub(crate) struct Copies {
     options: Options,
-    hits: Vec<[i64; 6]>,
+    documents: Vec<Document>,
+    pieces: Vec<[i64; PIECE.len()]>,
 }
 
 #[pymethods]
 impl Copies {
     #[new]
     fn new(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Ok(Self { options: ready(arguments)?, hits: Vec::new() })
+        Ok(Self { options: ready(arguments)?, documents: Vec::new(), pieces: Vec::new() })
     }
 
-    /// Takes a batch of gram, doc, position, copies, marks and template.
-    fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        self.hits.extend(rows_of(rows, ["doc", "position", "gram", "copies", "marks", "template"])?);
+    /// Takes a batch of doc, tokens, site, rows and marks, or one that [`Templates`](super::runs::Templates) made.
+    fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<()> {
+        for batch in batches(rows)? {
+            if batch.column_by_name("template").is_some() {
+                extend(&mut self.pieces, &batch, PIECE)?;
+                continue;
+            }
+            let [docs, tokens, sites] = ["doc", "tokens", "site"].map(|name| whole(&batch, name));
+            let (docs, tokens, sites) = (docs?, tokens?, sites?);
+            let (runs, marks) = (binary(&batch, "rows")?, binary(&batch, "marks")?);
+            detached(py, || {
+                for row in 0..batch.num_rows() {
+                    self.documents.push(Document {
+                        doc: docs.value(row),
+                        tokens: small(tokens.value(row)),
+                        site: sites.value(row),
+                        runs: Run::read(bytes(&runs, row))?,
+                        marks: bytes(&marks, row).to_vec(),
+                    });
+                }
+                Ok(())
+            })?;
+        }
         Ok(())
     }
 
     /// The copies in all documents.
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let mut rows = std::mem::take(&mut self.hits);
-        let out = detached(py, || {
-            rows.sort_unstable();
-            let (mut out, mut hits) = (Out::default(), Vec::new());
-            for group in rows.chunk_by(|a, b| a[0] == b[0]) {
-                read_hits(group, |&[_, at, gram, copies, marks, _]| [gram, at, copies, marks], &mut hits);
-                copies(&self.options, group, &hits, &mut out)?;
+        let (documents, mut pieces) = (std::mem::take(&mut self.documents), std::mem::take(&mut self.pieces));
+        let mut out = Out::default();
+        detached(py, || {
+            pieces.sort_unstable();
+            for document in documents {
+                let first = pieces.partition_point(|piece| piece[0] < document.doc);
+                let past = first + pieces[first..].partition_point(|piece| piece[0] == document.doc);
+                copies(&self.options, &document, &pieces[first..past], &mut out)?;
             }
-            Ok(out)
+            Ok(())
         })?;
         out.table(COPY)
     }
 }
 
-/// The copies in one document, from its hits and what is told of it; templates are numbered within it.
-fn copies(options: &Options, group: &[[i64; 6]], hits: &[Hit], out: &mut Out<12>) -> descale::Result<()> {
-    let [doc, first, facts, ..] = group[0];
-    if first != FACTS {
-        return Err(Error::input(format!("nothing tells of document {doc}")));
+/// What a gram is known by where copies are compared.
+fn name((home, spot): Gram) -> u64 {
+    hash::mix(home.cast_unsigned()).wrapping_add(spot.into())
+}
+
+/// The hits of a document with their marks, and the gram of each.
+fn hits_of(document: &Document) -> descale::Result<(Vec<Hit>, Vec<Gram>)> {
+    let (mut hits, mut grams) = (Vec::new(), Vec::new());
+    document.runs.iter().for_each(|run| run.add(&mut hits, &mut grams));
+    let marks = marked::unpack(&document.marks)?;
+    let mut marks = marks.iter();
+    for (hit, &gram) in hits.iter_mut().zip(&grams) {
+        let of_hit = marks.find(|marks| marks.0 == hit.position);
+        let (_, of_hit) =
+            of_hit.ok_or_else(|| Error::input(format!("nothing tells of a gram of document {}", document.doc)))?;
+        (hit.gram, hit.marks) = (name(gram), GramMarks(*of_hit));
     }
-    let (tokens, site) = (small(facts >> 32), facts & i64::from(u32::MAX));
-    let of_hits = &group[group.len() - hits.len()..];
-    let mut templates: Vec<i64> = of_hits.iter().map(|row| row[5]).collect();
-    templates.sort_unstable();
-    templates.dedup();
+    Ok((hits, grams))
+}
+
+/// The template of each hit: that of the piece it lies in, else its own gram.
+fn templates_of(hits: &[Hit], grams: Vec<Gram>, pieces: &[[i64; PIECE.len()]]) -> Vec<Gram> {
+    let mut templates = grams;
+    let mut pieces = pieces.iter().peekable();
+    for (hit, of_hit) in hits.iter().zip(&mut templates) {
+        let position = i64::from(hit.position);
+        while pieces.next_if(|piece| piece[1] + piece[2] <= position).is_some() {}
+        if let Some([.., template, token]) = pieces.peek().filter(|piece| piece[1] <= position) {
+            *of_hit = (*template, small(*token));
+        }
+    }
+    templates
+}
+
+/// The copies in one document; templates are numbered within it.
+fn copies(
+    options: &Options,
+    document: &Document,
+    pieces: &[[i64; PIECE.len()]],
+    out: &mut Out<{ COPY.len() }>,
+) -> descale::Result<()> {
+    let (hits, grams) = hits_of(document)?;
+    let templates = templates_of(&hits, grams, pieces);
+    let mut all = templates.clone();
+    all.sort_unstable();
+    all.dedup();
     let template = |hit: &Hit| {
-        let row = &of_hits[of_hits.partition_point(|row| row[1] < hit.position.into())];
-        u32::try_from(templates.partition_point(|&t| t < row[5])).expect("fewer templates than tokens")
+        let of_hit = templates[hits.partition_point(|other| other.position < hit.position)];
+        u32::try_from(all.partition_point(|&other| other < of_hit)).expect("fewer templates than tokens")
     };
-    copies_of_hits(options, (0, tokens), hits, template, |copy| {
+    copies_of_hits(options, (0, document.tokens), &hits, template, |copy| {
         let [shape, shares, company] = copy.packed().map(i64::from);
         let [start, end, passage_start, passage_end, tokens] =
             [copy.span.start, copy.span.end, copy.passage.start, copy.passage.end, copy.tokens].map(i64::from);
-        let (template, content) = (templates[copy.template as usize], copy.content.cast_signed());
+        let ((template, token), content) = (all[copy.template as usize], copy.content.cast_signed());
         out.push([
             template,
-            doc,
-            site,
+            token.into(),
+            document.doc,
+            document.site,
             start,
             end,
             passage_start,
@@ -294,7 +219,7 @@ fn code_of_wants(wants: Wants) -> i64 {
 
 /// A copy with what the corpus knows of its document.
 struct OfDoc {
-    template: i64,
+    template: Gram,
     doc: i64,
     site: u32,
     /// Documents of the site.
@@ -304,8 +229,8 @@ struct OfDoc {
 
 impl OfDoc {
     fn new(row: [i64; COPY.len()], documents: u32) -> Self {
-        let [template, doc, site, start, end, passage_start, passage_end, tokens, content, shape, shares, company] =
-            row;
+        let [template, token, doc, site, start, end, passage_start, passage_end, tokens, ..] = row;
+        let [.., content, shape, shares, company] = row;
         let copy = Copy {
             span: Span::new(small(start), small(end)),
             passage: Span::new(small(passage_start), small(passage_end)),
@@ -314,7 +239,7 @@ impl OfDoc {
             ..Copy::default()
         };
         let copy = copy.with_packed([shape, shares, company].map(small));
-        Self { template, doc, site: small(site), documents, copy }
+        Self { template: (template, small(token)), doc, site: small(site), documents, copy }
     }
 }
 
@@ -379,8 +304,9 @@ fn judge(options: &Options, group: &[OfDoc], several_sites: bool, rows: &mut Row
     sites.dedup();
     let sites = Sites::of_part(of_doc, sites, several_sites);
     let Some(template) = Template::of(&copies, &sites, options) else { return Ok(()) };
-    let number = group[0].template;
-    let row = |place: &Place| [number, docs[place.doc as usize], place.span.start.into(), place.span.end.into()];
+    let (of, token) = group[0].template;
+    let row =
+        |place: &Place| [of, token.into(), docs[place.doc as usize], place.span.start.into(), place.span.end.into()];
     let told = Told { evidence: template.evidence.clone(), reason: template.reason };
     let told = serde_json::to_vec(&told).map_err(|e| Error::resource(e.to_string()))?;
     rows.push(row(&template.first), None, None, Some(told));
@@ -398,14 +324,14 @@ fn judge(options: &Options, group: &[OfDoc], several_sites: bool, rows: &mut Row
 /// The rows of verdicts, of which each has but one of the last columns.
 #[derive(Default)]
 struct Rows {
-    places: Out<4>,
+    places: Out<5>,
     reads: Vec<Option<(i64, i64)>>,
     marks: Vec<Option<i64>>,
     verdicts: Vec<Option<Vec<u8>>>,
 }
 
 impl Rows {
-    fn push(&mut self, place: [i64; 4], read: Option<(i64, i64)>, mark: Option<Mark>, verdict: Option<Vec<u8>>) {
+    fn push(&mut self, place: [i64; 5], read: Option<(i64, i64)>, mark: Option<Mark>, verdict: Option<Vec<u8>>) {
         self.places.push(place);
         self.reads.push(read);
         self.marks.push(mark.map(|mark| mark as i64));
@@ -415,7 +341,7 @@ impl Rows {
     fn finish(self) -> PyResult<PyTable> {
         let nullable = |values: Vec<Option<i64>>| Arc::new(values.into_iter().collect::<Int64Array>()) as ArrayRef;
         let mut columns: Vec<(&str, ArrayRef)> =
-            ["template", "doc", "start", "end"].into_iter().zip(self.places.0.map(numbers)).collect();
+            ["template", "token", "doc", "start", "end"].into_iter().zip(self.places.0.map(numbers)).collect();
         columns.push(("which", nullable(self.reads.iter().map(|read| read.map(|r| r.0)).collect())));
         columns.push(("wants", nullable(self.reads.iter().map(|read| read.map(|r| r.1)).collect())));
         columns.push(("mark", nullable(self.marks)));
@@ -428,7 +354,7 @@ impl Rows {
 #[pyclass(module = "descale._descale")]
 #[derive(Default)]
 pub(crate) struct Ranked {
-    judged: judge::Judged<[i64; 3], (i64, Vec<u8>)>,
+    judged: judge::Judged<[i64; 3], ([i64; 2], Vec<u8>)>,
 }
 
 #[pymethods]
@@ -438,18 +364,16 @@ impl Ranked {
         Self::default()
     }
 
-    /// Takes a batch of template, doc, start, end and verdict.
+    /// Takes a batch of template, token, doc, start, end and verdict.
     fn push(&mut self, rows: AnyArray) -> PyResult<()> {
         for batch in batches(rows)? {
-            let columns = ["doc", "start", "end", "template"].map(|name| whole(&batch, name));
-            let [docs, starts, ends, templates] = columns;
-            let (docs, starts, ends, templates) = (docs?, starts?, ends?, templates?);
+            let mut rows = Vec::new();
+            extend(&mut rows, &batch, ["doc", "start", "end", "template", "token"])?;
             let verdicts = binary(&batch, "verdict")?;
-            for row in 0..batch.num_rows() {
-                let place = [docs.value(row), starts.value(row), ends.value(row)];
+            for (row, [doc, start, end, template, token]) in rows.into_iter().enumerate() {
                 let verdict = bytes(&verdicts, row);
-                let told: Told = read(verdict)?;
-                self.judged.add(place, told.reason, told.evidence.weight(), (templates.value(row), verdict.to_vec()));
+                let (told, of): (Told, _) = (read(verdict)?, ([template, token], verdict.to_vec()));
+                self.judged.add([doc, start, end], told.reason, told.evidence.weight(), of);
             }
         }
         Ok(())
@@ -459,9 +383,10 @@ impl Ranked {
     fn finish(&mut self) -> PyResult<PyTable> {
         let (told, _) = std::mem::take(&mut self.judged).finish();
         let count = i64::from(u32::try_from(told.len()).map_err(|_| input("more than 2^32 blocks"))?);
-        let templates = numbers(told.iter().map(|told| told.0));
+        let [templates, tokens] = [0, 1].map(|at| numbers(told.iter().map(|told| told.0[at])));
         let verdicts: ArrayRef = Arc::new(told.into_iter().map(|told| Some(told.1)).collect::<BinaryArray>());
-        table(vec![("template", templates), ("number", numbers(0..count)), ("verdict", verdicts)]).map(PyTable)
+        let number = ("number", numbers(0..count));
+        table(vec![("template", templates), ("token", tokens), number, ("verdict", verdicts)]).map(PyTable)
     }
 }
 

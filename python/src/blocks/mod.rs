@@ -31,6 +31,8 @@
 pub(crate) mod apply;
 pub(crate) mod find;
 pub(crate) mod judge;
+mod marked;
+pub(crate) mod runs;
 
 use crate::columns::Texts;
 use crate::errors::{exception, input};
@@ -133,9 +135,4 @@ fn stretch(doc: i64, tokens: usize, start: u32, end: u32) -> descale::Result<Tok
 /// What a stage wrote as JSON.
 fn read<T: serde::de::DeserializeOwned>(json: &[u8]) -> PyResult<T> {
     serde_json::from_slice(json).map_err(|e| input(format!("what a stage wrote cannot be read: {e}")))
-}
-
-/// The number of a gram: its hash, in an order that signed numbers have.
-fn gram(key: i64) -> i64 {
-    key ^ i64::MIN
 }
