@@ -113,8 +113,8 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
     _refuse(options)
     _descale.Bands(options)  # What is wrong with them is said here, before a task starts.
     stages = _Stages(df.sparkSession, checkpoint, partitions, broadcast_rows)
-    decisions = _near(stages, _documents(df, text, id, options.get("keep")), options)
-    return Deduplicated(_without(stages, df, id, decisions), decisions.withColumnRenamed("doc", id))
+    near = _near(stages, _documents(df, text, id, options.get("keep")), options)
+    return Deduplicated(_without(stages, df, id, near), near.decisions.withColumnRenamed("doc", id))
 
 
 def strip(df, *, checkpoint, text="text", id="id", site="url", partitions=None, broadcast_rows=5_000_000, **options):
@@ -142,7 +142,7 @@ def strip(df, *, checkpoint, text="text", id="id", site="url", partitions=None, 
     edited = found.spans.select(
         F.col("doc").alias(id), F.lit("edit").alias("action"), F.lit("blocks").alias("reason"), "spans"
     )
-    return Stripped(_edited(stages, df, text, id, found.edits), edited, found.blocks)
+    return Stripped(_edited(stages, df, text, id, found), edited, found.blocks)
 
 
 def clean(df, *, checkpoint, text="text", id="id", site="url", partitions=None, broadcast_rows=5_000_000, **options):
@@ -170,9 +170,9 @@ def clean(df, *, checkpoint, text="text", id="id", site="url", partitions=None, 
     stages = _Stages(df.sparkSession, checkpoint, partitions, broadcast_rows)
     documents = _documents(df, text, id, of_near.get("keep"), site)
     found = _blocks(stages, documents, of_blocks)
-    cut = stages.look_up(documents.drop("site"), found.edits.select("doc", "cuts"), "left")
+    cut = stages.look_up(documents.drop("site"), found.edits.select("doc", "cuts"), found.edited, "left")
     near = _near(stages, cut, of_near)
-    decided = near.join(found.spans, "doc", "full")
+    decided = near.decisions.join(found.spans, "doc", "full")
     dropped, edited = decided["action"] == "drop", decided["spans"].isNotNull()
     decided = decided.select(
         decided["doc"].alias(id),
@@ -182,7 +182,7 @@ def clean(df, *, checkpoint, text="text", id="id", site="url", partitions=None, 
         F.when(dropped, None).otherwise(decided["spans"]).alias("spans"),
     )
     kept = _without(stages, df, id, near)
-    return Cleaned(_edited(stages, kept, text, id, found.edits), decided, found.blocks)
+    return Cleaned(_edited(stages, kept, text, id, found), decided, found.blocks)
 
 
 def _refuse(options):
@@ -225,12 +225,13 @@ class _Stages:
         rows.write.mode("overwrite").parquet(path)
         return self._spark.read.schema(schema).parquet(path)
 
-    def look_up(self, documents, rows, how="inner", key="doc"):
+    def look_up(self, documents, rows, most, how="inner", key="doc"):
         """The documents with the row that each has; of a ``left`` lookup, all of them. The texts stay where they are: the
-        rows go to them, in parts small enough to be broadcast."""
+        rows go to them, in parts small enough to be broadcast. There are ``most`` at most, and they are counted only
+        where that would take several parts: each costs a scan of the texts, but a count costs a job."""
         from pyspark.sql import functions as F
 
-        parts = max(1, -(-rows.count() // self._limit))
+        parts = 1 if most <= self._limit else max(1, -(-rows.count() // self._limit))
         if parts == 1:
             return documents.join(F.broadcast(rows), key, how)
         part = lambda table, i: table.where(F.pmod(F.xxhash64(key), F.lit(parts)) == i)
@@ -248,52 +249,62 @@ def _documents(df, text, id, keep=None, site=None):
     return df.select(*columns)
 
 
+class _Near(NamedTuple):
+    """What the near-duplicate way decided, on how many documents at most."""
+
+    decisions: object
+    candidates: int
+
+
 def _near(stages, documents, options):
     """Decides on near-duplicates."""
     texts = documents.select("doc", "text", *(["cuts"] if "cuts" in documents.columns else []))
     postings = stages.by_bucket(stages.packed(texts, _map("Bands", options), "key"))
-    edges = stages.keep("edges", stages.packed(postings, _fold("Edges")), _PACKETS)
-    joined = edges.repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
+    joined = stages.packed(postings, _fold("Edges")).repartition(1).mapInArrow(_fold("Union"), _COMPONENTS)
     components = stages.keep("components", joined, _COMPONENTS)
 
-    candidates = stages.packed(stages.look_up(documents, components), _map("Candidates", options), "component")
+    count = components.count()
+    candidates = stages.packed(stages.look_up(documents, components, count), _map("Candidates", options), "component")
     verdicts = stages.by_bucket(candidates).mapInArrow(_fold("Verdicts", options), _DECISIONS)
-    return stages.keep("decisions", verdicts, _DECISIONS)
+    return _Near(stages.keep("decisions", verdicts, _DECISIONS), count)
 
 
 class _Found(NamedTuple):
-    """What the block way decided: packed cuts by document, the same for people, and the blocks."""
+    """What the block way decided: packed cuts by document and how many documents have some, the same cuts for people, and
+    the blocks."""
 
     edits: object
+    edited: int
     spans: object
     blocks: object
 
 
 def _blocks(stages, documents, options):
     """Decides on blocks."""
-    hits = _hits(stages, documents, options)
+    hits, count = _hits(stages, documents, options)
     judged = _judged(stages, hits, _sites(stages, documents), options)
     verdicts = judged.where(judged["verdict"].isNotNull()).select(*_TEMPLATE, "doc", "start", "end", "verdict")
     ranked = stages.keep("ranked", verdicts.repartition(1).mapInArrow(_fold("Ranked"), _RANKED), _RANKED)
-    blocks = _pictured(stages, documents, judged, ranked, options)
+    blocks = _pictured(stages, documents, judged, ranked, count, options)
     going = blocks.where(blocks["decision"] != "keep").select("id", "documents", "tokens", "copies", "why", "letters")
     bank = _Bank.of(going.toArrow(), blocks.count())
-    edits = _matched(stages, documents, judged, ranked, bank, options)
+    edits, edited = _matched(stages, documents, judged, ranked, bank, count, options)
     spans = edits.select("doc", "cuts").mapInArrow(_map("Spans", bank), _SPANS)
-    return _Found(edits, stages.keep("spans", spans, _SPANS), blocks.drop("letters"))
+    return _Found(edits, edited, stages.keep("spans", spans, _SPANS), blocks.drop("letters"))
 
 
 def _hits(stages, documents, options):
     """The grams that repeat in every document, as runs of such as repeat together: seeds first, then all grams around those
-    that repeat."""
+    that repeat. How many documents have some, at most."""
     texts = documents.select("doc", "text")
     seeds = stages.by_bucket(stages.packed(texts, _map("Seeds", options), "key"))
     places = stages.by_bucket(stages.packed(seeds, _fold("Places"), "doc"))
     regions = stages.keep("regions", places.mapInArrow(_fold("Regions", options), _PACKED), _PACKED)
+    count = regions.count()
     texts = documents.select("doc", "text", *(["site"] if "site" in documents.columns else []))
-    grams = stages.by_bucket(stages.packed(stages.look_up(texts, regions), _map("Grams", options), "key"))
-    hits = stages.by_bucket(stages.packed(grams, _fold("Repeats", options), "doc"))
-    return stages.keep("hits", hits.mapInArrow(_fold("Hits"), _HITS), _HITS)
+    grams = stages.packed(stages.look_up(texts, regions, count), _map("Grams", options), "key")
+    hits = stages.by_bucket(stages.packed(stages.by_bucket(grams), _fold("Repeats", options), "doc"))
+    return stages.keep("hits", hits.mapInArrow(_fold("Hits"), _HITS), _HITS), count
 
 
 def _sites(stages, documents):
@@ -327,35 +338,36 @@ def _judged(stages, hits, sites, options):
     return stages.keep("judged", copies.mapInArrow(_fold("Judged", options, several), _JUDGED), _JUDGED)
 
 
-def _pictured(stages, documents, judged, ranked, options):
+def _pictured(stages, documents, judged, ranked, count, options):
     """The blocks as people see them, with the letters by which other copies of those that go are found."""
     places = judged.where(judged["which"].isNotNull()).join(ranked.select(*_TEMPLATE, "number"), _TEMPLATE)
     columns = ["number", "which", "start", "end", "wants"]
     places = stages.keep("places", _packed(stages, places, columns), _PACKED)
     texts = documents.select("doc", "text")
-    sights = stages.look_up(texts, places).mapInArrow(_map("Sights", options), _SIGHTS)
+    sights = stages.look_up(texts, places, count).mapInArrow(_map("Sights", options), _SIGHTS)
     sights = sights.join(ranked.select("number", "verdict"), "number")
     return stages.keep("blocks", stages.by("number", sights).mapInArrow(_fold("Pictured", options), _BLOCKS), _BLOCKS)
 
 
-def _matched(stages, documents, judged, ranked, bank, options):
-    """The cuts of every document that has some: what its words led to, and what its letters say. Where blocks turn out to
-    be common turns of phrase, the documents they spoilt are read again without them."""
+def _matched(stages, documents, judged, ranked, bank, count, options):
+    """The cuts of every document that has some, and how many have: what its words led to, and what its letters say. Where
+    blocks turn out to be common turns of phrase, the documents they spoilt are read again without them."""
     marks = judged.where(judged["mark"].isNotNull()).join(ranked.select(*_TEMPLATE, "number"), _TEMPLATE)
     marks = stages.keep("marks", _packed(stages, marks, ["start", "end", "number", "mark"]), _PACKED)
     texts = documents.select("doc", "text")
-    matches = stages.look_up(texts, marks, "left").mapInArrow(_map("Matches", options, bank, []), _EDITS)
+    matches = stages.look_up(texts, marks, count, "left").mapInArrow(_map("Matches", options, bank, []), _EDITS)
     edits = stages.keep("edits", matches, _EDITS)
+    edited = edits.count()
     new = edits.where(edits["new"].isNotNull()).select("doc", "new")
     counts = new.select("new").mapInArrow(_fold("Counts"), _COUNTS)
     floods = counts.repartition(1).mapInArrow(_fold("Floods", bank), "number long")
     common = [row["number"] for row in floods.collect()]
     if not common:
-        return edits
+        return edits, edited
     spoilt = stages.keep("spoilt", new.mapInArrow(_map("Spoilt", common), "doc long"), "doc long")
-    again = stages.look_up(texts, spoilt.join(marks, "doc", "left"))
+    again = stages.look_up(texts, spoilt.join(marks, "doc", "left"), edited)
     again = again.mapInArrow(_map("Matches", options, bank, common), _EDITS)
-    return stages.keep("rematched", edits.join(spoilt, "doc", "left_anti").unionByName(again), _EDITS)
+    return stages.keep("rematched", edits.join(spoilt, "doc", "left_anti").unionByName(again), _EDITS), edited
 
 
 def _packed(stages, rows, columns):
@@ -363,16 +375,16 @@ def _packed(stages, rows, columns):
     return stages.by("doc", rows.select("doc", *columns)).mapInArrow(_fold("Packed", columns), _PACKED)
 
 
-def _without(stages, df, id, decisions):
+def _without(stages, df, id, near):
     """The rows that are not dropped. The texts stay where they are."""
-    dropped = decisions.where(decisions["action"] == "drop").select(decisions["doc"].alias(_DOC))
-    return stages.look_up(_numbered(df, id), dropped, "left_anti", key=_DOC).drop(_DOC)
+    dropped = near.decisions.where(near.decisions["action"] == "drop").select(near.decisions["doc"].alias(_DOC))
+    return stages.look_up(_numbered(df, id), dropped, near.candidates, "left_anti", key=_DOC).drop(_DOC)
 
 
-def _edited(stages, df, text, id, edits):
+def _edited(stages, df, text, id, found):
     """The rows with what is left of their texts, which stay where they are."""
-    cuts = edits.select(edits["doc"].alias(_DOC), edits["cuts"].alias(_CUTS))
-    rows = stages.look_up(_numbered(df, id), cuts, "left", key=_DOC).drop(_DOC)
+    cuts = found.edits.select(found.edits["doc"].alias(_DOC), found.edits["cuts"].alias(_CUTS))
+    rows = stages.look_up(_numbered(df, id), cuts, found.edited, "left", key=_DOC).drop(_DOC)
 
     def run(batches):
         import pyarrow
