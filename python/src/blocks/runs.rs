@@ -372,15 +372,17 @@ impl Joined {
     }
 }
 
+/// Grams of one home that are joined one to the next, from the first to the last.
+type Stretch = (i64, u32, u32);
+
 /// All links become templates.
 #[pyclass(module = "descale._descale")]
 #[derive(Default)]
 pub(crate) struct Linked {
-    links: Vec<[i64; 5]>,
+    stretches: Vec<Stretch>,
+    /// Links that are not along a stretch: both homes, both spots.
+    others: Vec<(i64, i64, u32, u32)>,
 }
-
-/// Grams of one home that are joined one to the next, from the first to the last.
-type Stretch = (i64, u32, u32);
 
 #[pymethods]
 impl Linked {
@@ -391,67 +393,73 @@ impl Linked {
 
     /// Takes a batch that [`Joined`] made.
     fn push(&mut self, rows: AnyArray) -> PyResult<()> {
-        self.links.extend(super::rows_of(rows, LINKS)?);
+        for [home, other, shift, spot, end] in super::rows_of(rows, LINKS)? {
+            if home == other && shift == 1 {
+                self.stretches.push((home, small(spot), small(end)));
+            } else {
+                let spots = (spot..end).map(|spot| (home, other, small(spot), small(spot.saturating_add(shift))));
+                self.others.extend(spots);
+            }
+        }
         Ok(())
     }
 
     /// Stretches of grams (home, spot, end) with their templates, each called by the smallest of its grams (template, token).
     fn finish(&mut self, py: Python<'_>) -> PyResult<PyTable> {
-        let links = std::mem::take(&mut self.links);
-        let mut out = Out::default();
-        detached(py, || {
-            let stretches = stretches(&links);
-            let roots = joined(&links, &stretches)?;
-            for (&(home, first, last), root) in stretches.iter().zip(roots) {
-                let (template, token, _) = stretches[root as usize];
-                out.push([home, first.into(), i64::from(last) + 1, template, token.into()]);
-            }
-            Ok(())
+        let (mut stretches, others) = (std::mem::take(&mut self.stretches), std::mem::take(&mut self.others));
+        let roots = detached(py, || {
+            merge(&mut stretches);
+            let mut alone: Vec<Stretch> = others
+                .iter()
+                .flat_map(|&(home, other, spot, of_other)| [(home, spot), (other, of_other)])
+                .filter(|&gram| found(&stretches, gram).is_none())
+                .map(|(home, spot)| (home, spot, spot))
+                .collect();
+            alone.sort_unstable();
+            alone.dedup();
+            stretches.extend(alone);
+            merge(&mut stretches);
+            joined(&stretches, others)
         })?;
-        out.table(["home", "spot", "end", "template", "token"])
+        let root = |&root: &u32| &stretches[root as usize];
+        table(vec![
+            ("home", numbers(stretches.iter().map(|of| of.0))),
+            ("spot", numbers(stretches.iter().map(|of| of.1.into()))),
+            ("end", numbers(stretches.iter().map(|of| i64::from(of.2) + 1))),
+            ("template", numbers(roots.iter().map(|at| root(at).0))),
+            ("token", numbers(roots.iter().map(|at| root(at).1.into()))),
+        ])
+        .map(PyTable)
     }
 }
 
-/// Whether the link is one from each gram to the next.
-fn is_along(&[home, other, shift, ..]: &[i64; 5]) -> bool {
-    home == other && shift == 1
-}
-
-/// Both ends of a link that is not along a stretch, gram by gram.
-fn ends(&[home, other, shift, spot, end]: &[i64; 5]) -> impl Iterator<Item = [Gram; 2]> {
-    (spot..end).map(move |spot| [(home, small(spot)), (other, small(spot.saturating_add(shift)))])
-}
-
-/// The stretches of all grams that are linked, in order.
-fn stretches(links: &[[i64; 5]]) -> Vec<Stretch> {
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for link in links {
-        if is_along(link) {
-            stretches.push((link[0], small(link[3]), small(link[4])));
-        } else {
-            stretches.extend(ends(link).flatten().map(|(home, spot)| (home, spot, spot)));
-        }
-    }
+/// Puts stretches in order; those that have a gram in common become one.
+fn merge(stretches: &mut Vec<Stretch>) {
     stretches.sort_unstable();
     stretches.dedup_by(|next, open| {
         let meets = next.0 == open.0 && next.1 <= open.2;
         open.2 = if meets { open.2.max(next.2) } else { open.2 };
         meets
     });
-    stretches
+}
+
+/// The stretch that has the gram.
+fn found(stretches: &[Stretch], (home, spot): Gram) -> Option<usize> {
+    let at = stretches.partition_point(|&(of, _, last)| (of, last) < (home, spot));
+    stretches.get(at).filter(|of| of.0 == home && of.1 <= spot).map(|_| at)
 }
 
 /// For each stretch the first one of its template.
-fn joined(links: &[[i64; 5]], stretches: &[Stretch]) -> descale::Result<Vec<u32>> {
+fn joined(stretches: &[Stretch], links: Vec<(i64, i64, u32, u32)>) -> descale::Result<Vec<u32>> {
     let count = u32::try_from(stretches.len())
         .map_err(|_| Error::resource("more than 2^32 passages repeat").cure("raise min_tokens"))?;
     let mut components = Components::new(count);
-    let stretch = |(home, spot): Gram| {
-        let at = stretches.partition_point(|&(of, _, last)| (of, last) < (home, spot));
+    let stretch = |gram| {
+        let at = found(stretches, gram).expect("each gram of a link is in a stretch");
         u32::try_from(at).expect("below the count")
     };
-    for [gram, other] in links.iter().filter(|link| !is_along(link)).flat_map(ends) {
-        components.union(stretch(gram), stretch(other));
+    for (home, other, spot, of_other) in links {
+        components.union(stretch((home, spot)), stretch((other, of_other)));
     }
     Ok(components.into_roots())
 }
