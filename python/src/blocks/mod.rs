@@ -1,24 +1,28 @@
 //! The block way's maps and folds for an engine that shuffles: Arrow batches in, Arrow batches out.
 //!
 //! As in [`crate::shuffled`], the functions are the library's, and every fold takes all rows of its keys, in any order and
-//! any number of batches, and sorts them itself. A gram is known by its hash, a template by the smallest of its grams,
-//! both in an order that signed numbers have (`gram`); what is decided about templates is numbered last. Rows
-//! that belong to one document and are looked up together travel packed, in one binary value.
+//! any number of batches, and sorts them itself. A gram that repeats is known by the place where it occurs first, its home
+//! (a document) and its spot (a token), a template by the smallest of its grams (template, token); what is decided about
+//! templates is numbered last. Grams that stand one after the other in a copy as they do at home travel as one row
+//! ([`runs`]), and rows that belong to one document and are looked up together travel packed, in one binary value.
 //!
 //! | step | takes rows of | by | gives rows of |
 //! |---|---|---|---|
 //! | [`find::Seeds`] | doc, text | - | key, doc, position |
 //! | [`find::Places`] | key, doc, position | key | doc, position |
 //! | [`find::Regions`] | doc, position | doc | doc, rows (start, end) |
-//! | [`find::Grams`] | doc, text, site, rows | - | key, doc, position, marks |
-//! | [`find::Repeats`] | key, doc, position, marks | key | gram, doc, position, copies, marks |
-//! | [`judge::Links`] | gram, doc, position, copies | doc | gram, other, meetings, copies |
-//! | [`judge::Joined`] | gram, other, meetings, copies | gram, other | doc, other: edges between grams |
-//! | [`judge::Templates`] | gram, doc, position, copies, marks; doc (a gram), component | gram | the first, and template |
-//! | [`judge::Copies`] | gram, doc, position, copies, marks, template | doc | template, doc, site, start, end, ... |
+//! | [`find::Grams`] | doc, text, site, rows | - | key, doc, position; of each document its length, its site, all marks |
+//! | [`find::Repeats`] | key, doc, position | key | doc, position, back, shift (to the first place), copies |
+//! | [`runs::Hits`] | doc, position, back, shift, copies | doc | doc, tokens, site, rows (runs), marks |
+//! | [`runs::Links`] | doc, rows | - | home, other, shift, copies, spot, end, meetings: which grams meet |
+//! | [`runs::Joined`] | home, other, ... | home | home, other, shift, spot, end: links between grams |
+//! | [`runs::Linked`] | home, other, shift, spot, end | - | home, spot, end, template, token |
+//! | [`runs::Runs`] | doc, rows | - | home, spot, length, doc, position |
+//! | [`runs::Templates`] | both of these | home | doc, position, length, template, token |
+//! | [`judge::Copies`] | doc, tokens, site, rows, marks; doc, position, ... | doc | template, token, doc, site, start, end, ... |
 //! | [`find::Sites`] | site | - | site, documents |
-//! | [`judge::Judged`] | template, doc, site, start, end, ..., documents | template | verdicts, places to read, copies that go or stay |
-//! | [`judge::Ranked`] | template, doc, start, end, verdict | - | template, number, verdict of those told of |
+//! | [`judge::Judged`] | template, token, doc, site, start, end, ..., documents | template, token | verdicts, places to read, copies that go or stay |
+//! | [`judge::Ranked`] | template, token, doc, start, end, verdict | - | template, token, number, verdict of those told of |
 //! | [`judge::Packed`] | doc and whole numbers | doc | doc, rows |
 //! | [`apply::Sights`] | doc, text, rows | - | number, which, left, letters, right, picture |
 //! | [`apply::Pictured`] | number, verdict, ... | number | blocks, with the letters of those that go |
