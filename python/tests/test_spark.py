@@ -176,6 +176,13 @@ def test_every_option_on_blocks_counts(spark, corpora, tmp_path, options):
     assert plan
 
 
+@on_one_engine
+@pytest.mark.parametrize("options", [{"min_tokens": 20}, {"min_tokens": 7, "keep_copies": "none"}])
+def test_whole_documents_are_blocks(spark, corpora, tmp_path, options):
+    plan, _ = check_blocks(spark, corpora["made_up"], tmp_path, partitions=7, exact=True, **options)
+    assert any(line["action"] == "edit" for line in plan)
+
+
 @pytest.mark.parametrize("partitions", [1, pytest.param(200, marks=on_one_engine)])
 def test_partitions_do_not_count_in_blocks(spark, corpora, tmp_path, partitions):
     check_blocks(spark, corpora["blocks"], tmp_path, "clean", partitions, broadcast_rows=300)
