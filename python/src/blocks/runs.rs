@@ -14,7 +14,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray};
 use descale::Error;
 use descale::block::Options;
 use descale::block::chain::{self, Hit};
-use descale::block::layout::GramMarks;
+use descale::block::marks::GramMarks;
 use descale::near::Components;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
