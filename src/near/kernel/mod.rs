@@ -1,4 +1,4 @@
-//! The first round of a sketch, and the bits by which outlines differ.
+//! The first round of a sketch, and the bits that outlines have in common.
 //!
 //! A round is bins and values of eight shingles at a time, then the minima one by one. A bin number is below 2^13, so the product of a shingle and the number of bins is two 32-bit products and an
 //! addition. The minimum stays scalar: two shingles of one vector may fall into one bin.
@@ -53,11 +53,12 @@ unsafe fn first_round_avx512(salt: u64, shingles: &[u64], slots: &mut [u64]) -> 
     whole
 }
 
-/// The bits by which two rows differ, as the portable loop counts them. The processor has AVX2.
-pub(super) fn differing(a: &[u64], b: &[u64]) -> [usize; 2] {
-    assert!(Kernel::best() >= Kernel::Avx2, "the caller asked for it");
+/// The bits that two rows have in common, as the portable loop counts them. The processor has AVX2, or what is asked for.
+pub(super) fn common(kernel: Kernel, a: &[u64], b: &[u64]) -> usize {
+    let best = Kernel::best();
+    assert!(best >= kernel && best >= Kernel::Avx2, "the caller asked for it");
     // SAFETY: checked above.
-    unsafe { differing_avx2(a, b) }
+    unsafe { if kernel == Kernel::Avx512 { common_avx512(a, b) } else { common_avx2(a, b) } }
 }
 
 /// The portable loop, for a compiler that may count bits in vectors.
@@ -65,6 +66,15 @@ pub(super) fn differing(a: &[u64], b: &[u64]) -> [usize; 2] {
 /// # Safety
 /// The processor has AVX2 and POPCNT.
 #[target_feature(enable = "avx2,popcnt")]
-unsafe fn differing_avx2(a: &[u64], b: &[u64]) -> [usize; 2] {
-    outline::count(a, b)
+unsafe fn common_avx2(a: &[u64], b: &[u64]) -> usize {
+    outline::count_common(a, b)
+}
+
+/// The same, with an instruction for it.
+///
+/// # Safety
+/// The processor has AVX-512 F, VL and VPOPCNTDQ.
+#[target_feature(enable = "avx2,popcnt,avx512f,avx512vl,avx512vpopcntdq")]
+unsafe fn common_avx512(a: &[u64], b: &[u64]) -> usize {
+    outline::count_common(a, b)
 }
