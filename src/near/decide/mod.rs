@@ -31,7 +31,7 @@ use crate::near::cluster::Components;
 use index::Counts;
 use shelf::{Held, Shelf};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use twin::{Asked, Drawn, Foretold, Known, Outlines, Twin};
 
 /// Up to so many different members, every pair is compared.
@@ -115,7 +115,30 @@ pub struct Verdict {
     pub cluster_root: u32,
 }
 
-type Table<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type Table<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+
+/// A hasher for what is a hash already, but need not be spread over its lowest bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let mut all = [0; 8];
+            all[..word.len()].copy_from_slice(word);
+            self.write_u64(u64::from_le_bytes(all));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // An odd number, half of its bits set, as in `hash`.
+        self.0 = hash::fold(self.0 ^ word, 0xC2B2_AE3D_27D4_EB4F);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Takes the members of one component in keep order and says which stay.
 #[derive(Debug)]
