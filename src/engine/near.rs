@@ -2,7 +2,8 @@
 //!
 //! Two reads of the input. The first shuffles band keys and joins documents that share one into components (4 bytes a
 //! document). The second puts the shingles of the candidates aside (`sets`), in input order, and shuffles a small record of
-//! each by component; then every component is decided on its own, so memory holds one component a thread.
+//! each by component; then every component is decided on its own, so memory holds one component a thread; a thread for
+//! which none is left helps with another's.
 //! Tokens under a cut of the block way count in neither.
 
 use super::census::{Census, Share};

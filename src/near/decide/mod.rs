@@ -20,6 +20,10 @@
 //! - Held (`shelf`) are the shingles, with their outlines, of all kept members, and of at most [`DROPPED_PER_KEEPER`] dropped ones for each,
 //!   those with a key that fewer than [`DROPPED_PER_KEY`] held of the same cluster have; 120 bytes a member for verdict
 //!   and sequence. `twin` does the comparing.
+//!
+//! A component may be half of all documents. What a member shares with those held does not depend on its turn, so it can be
+//! counted ahead, for many members at once ([`Decider::foresee`]); its turn then asks the same questions, of which most are
+//! answered. The verdicts are those of one after the other.
 
 mod index;
 mod shelf;
