@@ -135,11 +135,25 @@ pub(super) fn escape(kernel: Kernel, text: &[u8], out: &mut Vec<u8>) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Kernel::Avx2 => unsafe { x86::escape_avx2(text, out) },
-        _ => escape_with(text, out, masks),
+        _ => escape_portable(text, out),
     }
 }
 
+/// [`escape`] byte by byte.
+fn escape_portable(text: &[u8], out: &mut Vec<u8>) {
+    let mut written = 0;
+    for (place, &byte) in text.iter().enumerate() {
+        if byte < b' ' || byte == b'"' || byte == b'\\' {
+            out.extend_from_slice(&text[written..place]);
+            push_escape(byte, out);
+            written = place + 1;
+        }
+    }
+    out.extend_from_slice(&text[written..]);
+}
+
 /// [`escape`] with one way to make masks.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn escape_with(text: &[u8], out: &mut Vec<u8>, masks: impl Fn(&[u8; BLOCK]) -> Masks) {
     let mut written = 0;
