@@ -13,7 +13,7 @@ pub enum Kernel {
     Portable,
     /// AVX2, BMI1, BMI2, LZCNT and POPCNT: 32-byte vectors.
     Avx2,
-    /// AVX-512 F, BW, DQ, VL, VBMI and VBMI2 besides: 64-byte vectors, masks, byte compress.
+    /// AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and VPOPCNTDQ besides: 64-byte vectors, masks, byte compress.
     Avx512,
 }
 
@@ -53,7 +53,7 @@ impl Kernel {
         }
         if !has!("avx2" "bmi1" "bmi2" "lzcnt" "popcnt") {
             Self::Portable
-        } else if !has!("avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vbmi" "avx512vbmi2") {
+        } else if !has!("avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vbmi" "avx512vbmi2" "avx512vpopcntdq") {
             Self::Avx2
         } else {
             Self::Avx512

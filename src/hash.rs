@@ -89,8 +89,10 @@ pub fn windows(all: &[u64], width: usize, out: &mut Vec<u64>) {
 #[must_use]
 pub fn token_sequence(hashes: &[u64]) -> u128 {
     let mut state = xxhash_rust::xxh3::Xxh3::with_seed(S0);
-    for h in hashes {
-        state.update(&h.to_le_bytes());
+    let mut bytes = [0; 8 * 64];
+    for some in hashes.chunks(bytes.len() / 8) {
+        bytes.chunks_exact_mut(8).zip(some).for_each(|(to, hash)| to.copy_from_slice(&hash.to_le_bytes()));
+        state.update(&bytes[..8 * some.len()]);
     }
     state.digest128()
 }
@@ -126,6 +128,15 @@ mod tests {
             ]
         );
         assert_eq!(tokens(&[1, 2, 3, 4, 5]), 2_545_626_301_586_792_332);
+    }
+
+    #[test]
+    fn a_sequence_is_hashed_as_the_bytes_of_its_hashes() {
+        for len in [0, 1, 5, 63, 64, 65, 200] {
+            let hashes: Vec<u64> = (0..len).map(mix).collect();
+            let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+            assert_eq!(token_sequence(&hashes), xxh3_128_with_seed(&bytes, S0), "{len}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Two reads of the input. The first shuffles band keys and joins documents that share one into components (4 bytes a
 //! document). The second puts the shingles of the candidates aside (`sets`), in input order, and shuffles a small record of
-//! each by component; then every component is decided on its own, so memory holds one component a thread.
+//! each by component; then every component is decided on its own, so memory holds one component a thread; a thread for
+//! which none is left helps with another's.
 //! Tokens under a cut of the block way count in neither.
 
 use super::census::{Census, Share};
@@ -12,13 +13,15 @@ use super::sets::{SetReader, Sets};
 use super::table::Names;
 use super::verdicts::{Row, Verdicts};
 use crate::io::{InputFile, Parser};
-use crate::near::{self, Components, Decider, Member, Near, Rank, lsh};
+use crate::near::{self, Components, Decider, Foreseen, Member, Near, Rank, lsh};
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Shuffle, Stash, Ticket};
 use crate::span::ByteSpan;
 use crate::text::{Tokens, tokenize_words};
 use crate::{Error, Result, hash};
+use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What the near-duplicate way decided.
@@ -54,6 +57,7 @@ impl Posting for Band {
 /// A candidate on its way to its component. Ordered by component, then by keep order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
+    /// [`spread`]: else all big components, whose roots are early documents, would lie in the first partition.
     component: u32,
     position: u32,
     doc: u32,
@@ -86,6 +90,19 @@ impl Posting for Candidate {
         let [component, position, doc, tokens] = [0, 1, 2, 3].map(|at| narrow(fields[at]));
         let sequence = u128::from(fields[4]) << 64 | u128::from(fields[5]);
         Self { component, position, doc, tokens, sequence, shingles: Ticket { at: fields[6], len: narrow(fields[7]) } }
+    }
+}
+
+/// A component by another number, which no other has; neighbours lie far apart.
+fn spread(component: u32) -> u32 {
+    // 2^32 over the golden ratio, odd (Knuth, The Art of Computer Programming 3, 6.4).
+    component.wrapping_mul(0x9E37_79B1)
+}
+
+impl Candidate {
+    fn member(&self, sets: &mut SetReader<'_>) -> Result<Member> {
+        let shingles = sets.get(self.shingles)?.into_boxed_slice();
+        Ok(Member { doc: self.doc, shingles, sequence: self.sequence, tokens: self.tokens })
     }
 }
 
@@ -264,7 +281,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
         }
     }
     let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
-    let by_component = corpus.shuffle::<Candidate>(bits_of(rows))?;
+    let by_component = corpus.shuffle::<Candidate>(u32::BITS)?;
     let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), corpus.budget(32));
     let mut names = Names::for_corpus(corpus);
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
@@ -299,6 +316,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
                 names.push(f.doc, &f.name, f.text_bytes)?;
                 let position = order.get(f.doc as usize).copied().unwrap_or(f.doc);
                 let (doc, tokens, sequence) = (f.doc, f.tokens, f.sequence);
+                let component = spread(component);
                 scatter.push(Candidate { component, position, doc, tokens, sequence, shingles })?;
             }
             Ok(())
@@ -335,19 +353,83 @@ fn verdicts(
     shingles: &Stash,
 ) -> Result<Shuffle<Row>> {
     let verdicts = corpus.small_shuffle::<Row>(bits_of(rows))?;
+    let busy = AtomicUsize::new(0);
     corpus.fold(by_component, |_, mut groups| {
+        let _busy = Busy::one_of(&busy);
         let mut scatter = verdicts.scatter();
         let mut sets = SetReader::new(shingles);
         while let Some(mut group) = groups.next_group()? {
             let mut decider = Decider::new(near);
-            group.for_each(|c| {
-                let set = sets.get(c.shingles)?.into_boxed_slice();
-                decider.push(Member { doc: c.doc, shingles: set, sequence: c.sequence, tokens: c.tokens });
-                Ok(())
+            let mut batch = Batch::default();
+            group.for_each(|candidate| {
+                batch.candidates.push(*candidate);
+                batch.tokens += candidate.tokens as usize;
+                if batch.is_full() { batch.decide(&mut decider, &mut sets, &busy) } else { Ok(()) }
             })?;
+            batch.decide(&mut decider, &mut sets, &busy)?;
             near::clustered(decider.finish()).try_for_each(|verdict| scatter.push(verdict.into()))?;
         }
         Ok(())
     })?;
     Ok(verdicts)
+}
+
+/// Candidates of one component that come one after the other.
+#[derive(Default)]
+struct Batch {
+    candidates: Vec<Candidate>,
+    /// Of all of them.
+    tokens: usize,
+}
+
+/// Candidates of a batch at most: what they tell about each other is not foreseen.
+const BATCH: usize = 128;
+/// Tokens from which on a batch is full: 8 MiB of shingles.
+const BATCH_TOKENS: usize = 1 << 20;
+/// Candidates that a thread looks at together; a batch of one such piece is decided without looking ahead.
+const PIECE: usize = 16;
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.candidates.len() == BATCH || self.tokens >= BATCH_TOKENS
+    }
+
+    /// Decides and forgets them. One component may be half of all documents, so where threads have nothing else to do, they
+    /// find out ahead what can be. That is some work done twice, and changes no verdict.
+    fn decide(&mut self, decider: &mut Decider<'_>, sets: &mut SetReader<'_>, busy: &AtomicUsize) -> Result<()> {
+        let candidates = std::mem::take(self).candidates;
+        let all_busy = busy.load(Ordering::Relaxed) >= rayon::current_num_threads();
+        if candidates.len() <= PIECE || all_busy {
+            return candidates.iter().try_for_each(|candidate| {
+                decider.push(candidate.member(sets)?);
+                Ok(())
+            });
+        }
+        let foresee = |piece: &[Candidate]| {
+            let mut sets = sets.again();
+            let members = piece.iter().map(|candidate| candidate.member(&mut sets)).collect::<Result<_>>()?;
+            Ok(decider.foresee(members))
+        };
+        let foreseen: Vec<Result<Vec<Foreseen>>> = candidates.par_chunks(PIECE).map(foresee).collect();
+        foreseen.into_iter().try_for_each(|piece| {
+            piece?.into_iter().for_each(|foreseen| decider.push_foreseen(foreseen));
+            Ok(())
+        })
+    }
+}
+
+/// Counts the threads that have components of their own to decide.
+struct Busy<'b>(&'b AtomicUsize);
+
+impl<'b> Busy<'b> {
+    fn one_of(threads: &'b AtomicUsize) -> Self {
+        threads.fetch_add(1, Ordering::Relaxed);
+        Self(threads)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -10,16 +10,16 @@ use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
 use super::verdicts::Numbers;
+use crate::Result;
 use crate::block::decide::Reason as Why;
-use crate::io::{Chunk, OutDir, OutPart, Parser, pack, rewrite};
+use crate::io::{Chunk, OutDir, OutPart, Parser, pack, removed_line, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
     Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason, wording,
 };
 use crate::plan::strip::Cut;
-use crate::record::{Action, RecordView};
+use crate::record::{Action, RecordView, Removed};
 use crate::report::{self, Excerpt, Gallery, Group, Picture};
-use crate::{Error, Result};
 use std::io::Write;
 
 /// Everything that was decided.
@@ -230,11 +230,7 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
         |parser, chunk| {
             let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
             let action = |doc| action(decided, doc);
-            let mut take = |r: crate::record::Removed<'_>| {
-                serde_json::to_writer(&mut removed, &r).map_err(|e| Error::resource(e.to_string()))?;
-                removed.push(b'\n');
-                Ok(())
-            };
+            let mut take = |row: Removed<'_>| removed_line(&row, &mut removed);
             let mut parts: Vec<OutPart> = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut take)?;
             pack(&mut parts, &mut bytes);
             Ok((parts, bytes, removed, excerpts(corpus, &wanted, parser, chunk)?))

@@ -16,9 +16,29 @@ pub(super) struct Sets {
     /// The first set of each component, of as many as there is room for.
     firsts: HashMap<u32, Ticket>,
     most_firsts: usize,
-    first: Vec<u64>,
-    new: Vec<u64>,
+    first: First,
+    changes: Changes,
     bytes: Vec<u8>,
+}
+
+/// The set that others are told by, and its ticket.
+#[derive(Default)]
+struct First {
+    ticket: Ticket,
+    set: Vec<u64>,
+}
+
+impl First {
+    /// The set of a ticket, which is often that of the last call.
+    fn get(&mut self, ticket: Ticket, stash: &Stash, bytes: &mut Vec<u8>) -> Result<&[u64]> {
+        if self.ticket != ticket {
+            self.ticket = Ticket::default();
+            stash.get(ticket, bytes)?;
+            whole(bytes, &mut self.set)?;
+            self.ticket = ticket;
+        }
+        Ok(&self.set)
+    }
 }
 
 const WHOLE: u8 = 0;
@@ -31,16 +51,17 @@ impl Sets {
     pub(super) fn new(stash: Stash, firsts_bytes: usize) -> Self {
         // A map that grows holds its old table as well.
         let most_firsts = firsts_bytes / (4 * size_of::<(u32, Ticket)>());
-        Self { stash, firsts: HashMap::new(), most_firsts, first: Vec::new(), new: Vec::new(), bytes: Vec::new() }
+        let (first, changes) = Default::default();
+        Self { stash, firsts: HashMap::new(), most_firsts, first, changes, bytes: Vec::new() }
     }
 
     /// Puts away an ascending set of a component.
     pub(super) fn put(&mut self, component: u32, set: &[u64]) -> Result<Ticket> {
         if let Some(&ticket) = self.firsts.get(&component) {
-            self.stash.get(ticket, &mut self.bytes)?;
-            whole(&self.bytes, &mut self.first)?;
-            if is_alike(&self.first, set) {
-                write_changed(ticket, &self.first, set, &mut self.new, &mut self.bytes);
+            let first = self.first.get(ticket, &self.stash, &mut self.bytes)?;
+            if is_alike(first, set) {
+                self.changes.find(first, set);
+                self.changes.write(ticket, &mut self.bytes);
                 if self.bytes.len() <= 8 * set.len() {
                     return self.stash.put(&self.bytes);
                 }
@@ -48,7 +69,7 @@ impl Sets {
         }
         self.bytes.clear();
         self.bytes.push(WHOLE);
-        self.bytes.extend(set.iter().flat_map(|number| number.to_le_bytes()));
+        append(set, &mut self.bytes);
         let ticket = self.stash.put(&self.bytes)?;
         if self.firsts.len() < self.most_firsts {
             self.firsts.entry(component).or_insert(ticket);
@@ -65,32 +86,34 @@ impl Sets {
 /// Reads sets; one for each thread.
 pub(super) struct SetReader<'a> {
     stash: &'a Stash,
-    bytes: Vec<u8>,
-    /// The set that others are told by, and its ticket.
-    first: (Ticket, Vec<u64>),
+    first: First,
+    /// What a set and what its first were put away as.
+    bytes: [Vec<u8>; 2],
 }
 
 impl<'a> SetReader<'a> {
     pub(super) fn new(stash: &'a Stash) -> Self {
-        Self { stash, bytes: Vec::new(), first: (Ticket::default(), Vec::new()) }
+        let (first, bytes) = Default::default();
+        Self { stash, first, bytes }
+    }
+
+    /// Another one of the same sets.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.stash)
     }
 
     /// The set of a ticket, ascending.
     pub(super) fn get(&mut self, ticket: Ticket) -> Result<Vec<u64>> {
-        self.stash.get(ticket, &mut self.bytes)?;
+        let Self { stash, first, bytes: [bytes, of_first] } = self;
+        stash.get(ticket, bytes)?;
         let mut set = Vec::new();
-        if self.bytes.first() != Some(&CHANGED) {
-            whole(&self.bytes, &mut set)?;
+        if bytes.first() != Some(&CHANGED) {
+            whole(bytes, &mut set)?;
             return Ok(set);
         }
-        let of = first_of(&self.bytes).ok_or_else(changed)?;
-        if self.first.0 != of {
-            let mut bytes = Vec::new();
-            self.stash.get(of, &mut bytes)?;
-            whole(&bytes, &mut self.first.1)?;
-            self.first.0 = of;
-        }
-        read_changed(&self.bytes[HEAD_BYTES - 4..], &self.first.1, &mut set).ok_or_else(changed)?;
+        let of = first_of(bytes).ok_or_else(changed)?;
+        let first = first.get(of, stash, of_first)?;
+        read_changed(&bytes[HEAD_BYTES - 4..], first, &mut set).ok_or_else(changed)?;
         Ok(set)
     }
 }
@@ -126,34 +149,63 @@ fn is_alike(first: &[u64], set: &[u64]) -> bool {
     most < LOOKED_AT || verify::shared_at_least(a, b, COMMON).is_some()
 }
 
-/// Overwrites `out` by what makes `set` of `first`: the gaps between the places in `first` that are gone, and what is new.
-fn write_changed(ticket: Ticket, first: &[u64], set: &[u64], new: &mut Vec<u64>, out: &mut Vec<u8>) {
-    out.clear();
-    new.clear();
-    out.push(CHANGED);
-    out.extend(ticket.at.to_le_bytes());
-    out.extend(ticket.len.to_le_bytes());
-    out.extend([0; 4]);
-    let (mut at, mut since, mut gone) = (0, 0u64, 0u32);
-    for (place, &number) in (0u64..).zip(first) {
-        while at < set.len() && set[at] < number {
-            new.push(set[at]);
-            at += 1;
+/// What makes one set of another.
+#[derive(Default)]
+struct Changes {
+    /// Places in the first set that are gone, ascending.
+    gone: Vec<usize>,
+    /// What is new, ascending.
+    new: Vec<u64>,
+}
+
+impl Changes {
+    /// Finds what makes `set` of `first`.
+    fn find(&mut self, first: &[u64], set: &[u64]) {
+        let Self { gone, new } = self;
+        gone.resize(first.len(), 0);
+        new.resize(set.len(), 0);
+        let (mut at, mut place, mut lost, mut added) = (0, 0, 0, 0);
+        while place < first.len() && at < set.len() {
+            // Written at every step and counted where it holds: which of the two comes next could not be foretold.
+            let (old, number) = (first[place], set[at]);
+            gone[lost] = place;
+            lost += usize::from(old < number);
+            new[added] = number;
+            added += usize::from(number < old);
+            place += usize::from(old <= number);
+            at += usize::from(number <= old);
         }
-        if set.get(at) == Some(&number) {
-            at += 1;
-        } else {
-            write_gap(place - since, out);
-            (since, gone) = (place + 1, gone + 1);
-        }
+        gone.truncate(lost);
+        gone.extend(place..first.len());
+        new.truncate(added);
+        new.extend_from_slice(&set[at..]);
     }
-    new.extend_from_slice(&set[at..]);
-    out[HEAD_BYTES - 4..HEAD_BYTES].copy_from_slice(&gone.to_le_bytes());
-    out.extend(new.iter().flat_map(|number| number.to_le_bytes()));
+
+    /// Overwrites `out` by the gaps between the places that are gone, and what is new.
+    fn write(&self, ticket: Ticket, out: &mut Vec<u8>) {
+        out.clear();
+        out.push(CHANGED);
+        out.extend(ticket.at.to_le_bytes());
+        out.extend(ticket.len.to_le_bytes());
+        out.extend(u32::try_from(self.gone.len()).expect("a set fits a ticket").to_le_bytes());
+        let mut since = 0;
+        for &place in &self.gone {
+            write_gap(place - since, out);
+            since = place + 1;
+        }
+        append(&self.new, out);
+    }
+}
+
+/// Appends numbers, eight bytes each.
+fn append(numbers: &[u64], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.resize(from + 8 * numbers.len(), 0);
+    out[from..].chunks_exact_mut(8).zip(numbers).for_each(|(to, number)| to.copy_from_slice(&number.to_le_bytes()));
 }
 
 /// Seven bits a byte, the lowest first; the highest bit says that more follow.
-fn write_gap(mut gap: u64, out: &mut Vec<u8>) {
+fn write_gap(mut gap: usize, out: &mut Vec<u8>) {
     while gap >= 128 {
         out.push(gap.to_le_bytes()[0] | 128);
         gap >>= 7;
@@ -161,10 +213,11 @@ fn write_gap(mut gap: u64, out: &mut Vec<u8>) {
     out.push(gap.to_le_bytes()[0]);
 }
 
-/// The set that [`write_changed`] told of, from the number of what is gone on; `None` where it did not.
+/// The set that [`Changes::write`] told of, from the number of what is gone on; `None` where it did not.
 fn read_changed(bytes: &[u8], first: &[u64], set: &mut Vec<u64>) -> Option<()> {
     let (head, mut bytes) = bytes.split_at_checked(4)?;
     let gone = u32::from_le_bytes(head.try_into().ok()?);
+    set.reserve_exact(first.len().saturating_sub(gone as usize) + bytes.len() / 8);
     let mut rest = first;
     for _ in 0..gone {
         let (mut gap, mut shift) = (0usize, 0);
@@ -178,14 +231,27 @@ fn read_changed(bytes: &[u8], first: &[u64], set: &mut Vec<u64>) -> Option<()> {
             }
         }
         let (stays, after) = rest.split_at_checked(gap)?;
-        set.extend(stays);
+        set.extend_from_slice(stays);
         rest = after.get(1..)?;
     }
-    set.extend(rest);
-    set.extend(bytes.chunks_exact(8).map(|number| u64_at(number, 0)));
-    // Two ascending pieces: merged in linear time.
-    set.sort();
+    set.extend_from_slice(rest);
+    merge(bytes, set);
     Some(())
+}
+
+/// Merges numbers, ascending, eight bytes each, into an ascending set, from its end on.
+fn merge(numbers: &[u8], set: &mut Vec<u64>) {
+    let (mut old, mut new) = (set.len(), numbers.len() / 8);
+    set.resize(old + new, 0);
+    while new > 0 {
+        let number = u64_at(numbers, 8 * (new - 1));
+        // The greater of the two last ones is the last of all.
+        let last = if old > 0 { set[old - 1] } else { 0 };
+        let keeps = old > 0 && last > number;
+        set[old + new - 1] = if keeps { last } else { number };
+        old -= usize::from(keeps);
+        new -= usize::from(!keeps);
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,15 @@ pub(crate) struct Counted {
     bytes: u64,
 }
 
+impl Counted {
+    /// Appends up to `limit` bytes. The file fills room that nobody has cleared before, which a reader in between cannot.
+    fn append(&mut self, into: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+        let read = (&self.file).take(limit as u64).read_to_end(into)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
@@ -116,7 +125,11 @@ impl Reader {
     /// # Errors
     /// `Input` where the archive is broken, `Resource` where the system cannot read.
     pub(crate) fn fill(&mut self, into: &mut Vec<u8>, limit: usize, path: &Path) -> Result<usize> {
-        self.by_ref().take(limit as u64).read_to_end(into).map_err(|e| read_error(path, e))
+        let read = match self {
+            Self::Plain(plain) => plain.append(into, limit),
+            packed => packed.take(limit as u64).read_to_end(into),
+        };
+        read.map_err(|e| read_error(path, e))
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) fn unescape(raw: &str, out: &mut String) -> Result<(), usize> {
     kernel::unescape(Kernel::chosen(), raw, out, |raw| escape(raw).map(|e| (e.decoded, e.raw_len)))
 }
 
+/// Appends a text as the inside of a JSON string, to the byte as `serde_json` does.
+pub(crate) fn escape_text(text: &str, out: &mut Vec<u8>) {
+    kernel::escape(Kernel::chosen(), text.as_bytes(), out);
+}
+
 /// [`unescape`] for a string that may be broken UTF-8.
 ///
 /// # Errors
@@ -217,6 +222,18 @@ mod tests {
                 let read = |raw: &[u8]| escape(raw).map(|e| (e.decoded, e.raw_len));
                 prop_assert_eq!(kernel::unescape(kernel, &raw, &mut out, read), result);
                 prop_assert_eq!(&out, &expected);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_writes_what_serde_json_does(text in "([a-z é漢]{0,50}|[\\x00-\\x22\\\\\\x7f]{1,9}){0,9}") {
+            for kernel in Kernel::available() {
+                let mut out = b"x\"".to_vec();
+                kernel::escape(kernel, text.as_bytes(), &mut out);
+                let expected = format!("x{}", serde_json::to_string(&text).unwrap());
+                prop_assert_eq!(String::from_utf8(out).unwrap() + "\"", expected);
             }
         }
     }

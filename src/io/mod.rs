@@ -55,7 +55,7 @@ pub use json_string::probe_splice;
 pub use output::{DataWriter, FileSink, JsonLines, OutDir};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};
-pub use rewrite::{OutPart, pack, rewrite};
+pub use rewrite::{OutPart, pack, removed_line, rewrite};
 pub use rows::{MemoryRow, Rows};
 pub use site::site;
 pub use spool::Nameless;

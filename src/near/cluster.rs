@@ -53,6 +53,18 @@ impl Components {
         }
     }
 
+    /// [`Components::find`] for who may not change a path.
+    ///
+    /// # Panics
+    /// If `x` is not an element.
+    #[must_use]
+    pub fn root(&self, mut x: u32) -> u32 {
+        while self.parents[x as usize] != x {
+            x = self.parents[x as usize];
+        }
+        x
+    }
+
     /// Joins two sets; whether they were apart before.
     ///
     /// # Panics
@@ -104,6 +116,7 @@ mod tests {
                 prop_assert_eq!(components.union(a, b), apart);
             }
             let want = naive(60, &edges);
+            prop_assert_eq!((0..60).map(|x| components.root(x)).collect::<Vec<_>>(), want.clone());
             prop_assert_eq!((0..60).map(|x| components.find(x)).collect::<Vec<_>>(), want.clone());
             prop_assert_eq!(components.into_roots(), want);
         }

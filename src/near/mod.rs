@@ -50,7 +50,7 @@ pub mod shingle;
 pub mod verify;
 
 pub use cluster::Components;
-pub use decide::{Decider, Member, Reason, Verdict, clustered};
+pub use decide::{Decider, Foreseen, Member, Reason, Verdict, clustered};
 pub use lsh::Bands;
 pub use minhash::Sketcher;
 pub use options::{Keep, Options, Rank, Unit};

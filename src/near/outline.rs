@@ -12,6 +12,8 @@ use crate::cpu::Kernel;
 #[derive(Clone, Debug)]
 pub struct Outline {
     level: u32,
+    /// Bits that are set.
+    bits: usize,
     words: Box<[u64]>,
 }
 
@@ -40,7 +42,7 @@ impl Outline {
             let word = usize::try_from(bit / u64::from(u64::BITS)).expect("below 2^24");
             words[word] |= 1 << (bit % u64::from(u64::BITS));
         }
-        Self { level, words }
+        Self { level, bits: count(words.iter().copied()), words }
     }
 
     /// Its level.
@@ -56,28 +58,30 @@ impl Outline {
     #[must_use]
     pub fn shared_at_most(&self, len: usize, other: &Self, other_len: usize) -> usize {
         assert_eq!(self.level, other.level, "outlines of one level");
-        let [lacks, adds] = differing(Kernel::chosen(), &self.words, &other.words);
+        let common = common(Kernel::chosen(), &self.words, &other.words);
+        let (lacks, adds) = (self.bits - common, other.bits - common);
         len.saturating_sub(lacks).min(other_len.saturating_sub(adds))
     }
 }
 
-/// How many bits the first row has that the second lacks, and the second that the first lacks.
-fn differing(kernel: Kernel, a: &[u64], b: &[u64]) -> [usize; 2] {
+/// How many bits two rows have in common.
+fn common(kernel: Kernel, a: &[u64], b: &[u64]) -> usize {
     match kernel {
         #[cfg(target_arch = "x86_64")]
-        Kernel::Avx2 | Kernel::Avx512 => super::kernel::differing(a, b),
-        _ => count(a, b),
+        Kernel::Avx2 | Kernel::Avx512 => super::kernel::common(kernel, a, b),
+        _ => count_common(a, b),
     }
 }
 
 #[inline(always)]
-pub(super) fn count(a: &[u64], b: &[u64]) -> [usize; 2] {
-    let (mut lacks, mut adds) = (0u64, 0u64);
-    for (&a, &b) in a.iter().zip(b) {
-        lacks += u64::from((a & !b).count_ones());
-        adds += u64::from((b & !a).count_ones());
-    }
-    [lacks, adds].map(|bits| usize::try_from(bits).expect("bits in memory"))
+pub(super) fn count_common(a: &[u64], b: &[u64]) -> usize {
+    count(a.iter().zip(b).map(|(a, b)| a & b))
+}
+
+#[inline(always)]
+fn count(words: impl Iterator<Item = u64>) -> usize {
+    let bits: u64 = words.map(|word| u64::from(word.count_ones())).sum();
+    usize::try_from(bits).expect("bits in memory")
 }
 
 #[cfg(test)]
@@ -111,7 +115,7 @@ mod tests {
         fn every_kernel_counts_the_same_bits(rows in proptest::collection::vec(any::<(u64, u64)>(), 0..70)) {
             let (a, b): (Vec<u64>, Vec<u64>) = rows.into_iter().unzip();
             for kernel in Kernel::available() {
-                prop_assert_eq!(differing(kernel, &a, &b), count(&a, &b));
+                prop_assert_eq!(common(kernel, &a, &b), count_common(&a, &b));
             }
         }
     }

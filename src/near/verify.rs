@@ -8,6 +8,8 @@
 //! least number of shared shingles that suffices ([`shared_for_jaccard`]), and every early way out asks for that integer:
 //! no path of the code can disagree with another about a pair at the border.
 
+use crate::cpu::Kernel;
+
 /// The Jaccard similarity of two sets of sizes `a` and `b` that share so many: 0 if both are empty.
 #[must_use]
 pub fn jaccard_of(shared: usize, a: usize, b: usize) -> f64 {
@@ -56,14 +58,30 @@ pub fn shared_at_least(a: &[u64], b: &[u64], needed: usize) -> Option<usize> {
     if small.len() < needed {
         return None;
     }
-    if small.len() * 16 < large.len() { gallop(small, large, needed) } else { merge(small, large, needed) }
+    if small.len() * 16 < large.len() {
+        gallop(small, large, needed)
+    } else {
+        merge(Kernel::chosen(), small, large, needed)
+    }
 }
 
 /// Steps of the merge between two looks at whether it can still succeed.
 const STRIDE: usize = 64;
 
-fn merge(a: &[u64], b: &[u64], needed: usize) -> Option<usize> {
-    let (mut i, mut j, mut shared) = (0, 0, 0);
+/// How far two sorted sets are merged: places in both, and how many elements before them are shared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Merged {
+    pub(super) i: usize,
+    pub(super) j: usize,
+    pub(super) shared: usize,
+}
+
+fn merge(kernel: Kernel, a: &[u64], b: &[u64], needed: usize) -> Option<usize> {
+    let Merged { mut i, mut j, mut shared } = match kernel {
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => super::kernel::merge_blocks(a, b, needed)?,
+        _ => Merged::default(),
+    };
     while i < a.len() && j < b.len() {
         if shared + (a.len() - i).min(b.len() - j) < needed {
             return None;
@@ -148,6 +166,10 @@ mod tests {
                 prop_assert_eq!(jaccard_at_least(&a, &b, threshold), (want >= threshold).then_some(want));
                 prop_assert_eq!(shared_at_least(&a, &b, shared), Some(shared));
                 prop_assert_eq!(shared_at_least(&a, &b, shared + 1), None);
+                for kernel in Kernel::available() {
+                    prop_assert_eq!(merge(kernel, &a, &b, shared), Some(shared));
+                    prop_assert_eq!(merge(kernel, &a, &b, shared + 1), None);
+                }
             }
         }
 

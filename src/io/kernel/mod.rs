@@ -1,6 +1,6 @@
-//! The two loops over the inside of JSON strings: where does the string end, and what does it say?
+//! The loops over the inside of JSON strings: where does the string end, what does it say, and how is a text written as one?
 //!
-//! Both look at blocks of 64 bytes as bit masks (quotes, backslashes, control characters). Which characters are
+//! All look at blocks of 64 bytes as bit masks (quotes, backslashes, control characters). Which characters are
 //! escaped follows from the backslashes by one addition (Langdale, Lemire, *Parsing gigabytes of JSON per second*,
 //! VLDB Journal 2019). All between escapes is copied by the block; with AVX-512 a block of one-letter escapes is
 //! translated and compressed at once.
@@ -124,6 +124,75 @@ fn masks(block: &[u8; BLOCK]) -> Masks {
         })
     };
     Masks { quote: gather(0), backslash: gather(1), control: gather(2) }
+}
+
+/// Appends a text as the inside of a JSON string. `O(bytes)`.
+pub(super) fn escape(kernel: Kernel, text: &[u8], out: &mut Vec<u8>) {
+    match kernel {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Kernel` values above `Portable` exist only where the processor was asked.
+        Kernel::Avx512 => unsafe { x86::escape_avx512(text, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Kernel::Avx2 => unsafe { x86::escape_avx2(text, out) },
+        _ => escape_portable(text, out),
+    }
+}
+
+/// [`escape`] byte by byte.
+fn escape_portable(text: &[u8], out: &mut Vec<u8>) {
+    let mut written = 0;
+    for (place, &byte) in text.iter().enumerate() {
+        if byte < b' ' || byte == b'"' || byte == b'\\' {
+            out.extend_from_slice(&text[written..place]);
+            push_escape(byte, out);
+            written = place + 1;
+        }
+    }
+    out.extend_from_slice(&text[written..]);
+}
+
+/// [`escape`] with one way to make masks.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn escape_with(text: &[u8], out: &mut Vec<u8>, masks: impl Fn(&[u8; BLOCK]) -> Masks) {
+    let mut written = 0;
+    let mut tail = [b' '; BLOCK];
+    for at in (0..text.len()).step_by(BLOCK) {
+        let block = text[at..].first_chunk().unwrap_or_else(|| {
+            tail[..text.len() - at].copy_from_slice(&text[at..]);
+            &tail
+        });
+        let Masks { quote, backslash, control } = masks(block);
+        let mut special = quote | backslash | control;
+        while special != 0 {
+            let place = at + special.trailing_zeros() as usize;
+            out.extend_from_slice(&text[written..place]);
+            push_escape(text[place], out);
+            written = place + 1;
+            special &= special - 1;
+        }
+    }
+    out.extend_from_slice(&text[written..]);
+}
+
+/// Appends the escape of a quote, a backslash or a control character, the shortest there is.
+#[inline(always)]
+fn push_escape(byte: u8, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let letter = match byte {
+        8 => b'b',
+        12 => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        control @ 0..0x20 => {
+            let [high, low] = [control >> 4, control & 15].map(|digit| DIGITS[usize::from(digit)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+        itself => itself,
+    };
+    out.extend_from_slice(&[b'\\', letter]);
 }
 
 /// Reads the escape at the start of the bytes: the character it stands for, and its length; `None` where it stands for

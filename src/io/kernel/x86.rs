@@ -1,6 +1,6 @@
 //! The loops over strings for x86-64 with AVX2 or AVX-512.
 
-use super::{BLOCK, Masks, ReadEscape, Scanned, escaped, scan};
+use super::{BLOCK, Masks, ReadEscape, Scanned, escape_with, escaped, scan};
 use std::arch::x86_64::*;
 
 /// # Safety
@@ -17,6 +17,22 @@ pub(super) unsafe fn scan_avx2(bytes: &[u8]) -> Option<Scanned> {
 pub(super) unsafe fn scan_avx512(bytes: &[u8]) -> Option<Scanned> {
     // SAFETY: the caller's promise.
     scan(bytes, |block| unsafe { masks_avx512(block) })
+}
+
+/// # Safety
+/// The processor has these instructions.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+pub(super) unsafe fn escape_avx2(text: &[u8], out: &mut Vec<u8>) {
+    // SAFETY: the caller's promise.
+    escape_with(text, out, |block| unsafe { masks_avx2(block) });
+}
+
+/// # Safety
+/// The processor has these instructions.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn escape_avx512(text: &[u8], out: &mut Vec<u8>) {
+    // SAFETY: the caller's promise.
+    escape_with(text, out, |block| unsafe { masks_avx512(block) });
 }
 
 /// # Safety

@@ -20,6 +20,10 @@
 //! - Held (`shelf`) are the shingles, with their outlines, of all kept members, and of at most [`DROPPED_PER_KEEPER`] dropped ones for each,
 //!   those with a key that fewer than [`DROPPED_PER_KEY`] held of the same cluster have; 120 bytes a member for verdict
 //!   and sequence. `twin` does the comparing.
+//!
+//! A component may be half of all documents. What a member shares with those held does not depend on its turn, so it can be
+//! counted ahead, for many members at once ([`Decider::foresee`]); its turn then asks the same questions, of which most are
+//! answered. The verdicts are those of one after the other.
 
 mod index;
 mod shelf;
@@ -28,10 +32,11 @@ mod twin;
 use crate::hash;
 use crate::near::Near;
 use crate::near::cluster::Components;
+use index::Counts;
 use shelf::{Held, Shelf};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-use twin::Twin;
+use std::hash::{BuildHasherDefault, Hasher};
+use twin::{Asked, Drawn, Foretold, Known, Outlines, Twin};
 
 /// Up to so many different members, every pair is compared.
 pub const EXHAUSTIVE_MEMBERS: usize = 48;
@@ -74,6 +79,15 @@ impl Member {
     }
 }
 
+/// A member, and what [`Decider::foresee`] has found out about it.
+#[derive(Debug)]
+pub struct Foreseen {
+    member: Member,
+    keys: Vec<u64>,
+    outlines: Outlines,
+    known: Known,
+}
+
 /// Why a document goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,7 +119,30 @@ pub struct Verdict {
     pub cluster_root: u32,
 }
 
-type Table<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type Table<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+
+/// A hasher for what is a hash already, but need not be spread over its lowest bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let mut all = [0; 8];
+            all[..word.len()].copy_from_slice(word);
+            self.write_u64(u64::from_le_bytes(all));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // An odd number, half of its bits set, as in `hash`.
+        self.0 = hash::fold(self.0 ^ word, 0xC2B2_AE3D_27D4_EB4F);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Takes the members of one component in keep order and says which stay.
 #[derive(Debug)]
@@ -144,6 +181,46 @@ impl<'a> Decider<'a> {
 
     /// Takes the next member in keep order.
     pub fn push(&mut self, member: Member) {
+        self.push_foreseen(Foreseen {
+            member,
+            keys: Vec::new(),
+            outlines: Outlines::default(),
+            known: Known::default(),
+        });
+    }
+
+    /// Compares members with what is held now, ahead of their turn: most of what [`Decider::push`] does, and any number of
+    /// threads can do it for members of their own. The verdicts are the same, however far ahead it is done.
+    #[must_use]
+    pub fn foresee(&self, members: Vec<Member>) -> Vec<Foreseen> {
+        let mut counts = self.shelf.counts();
+        members.into_iter().map(|member| self.foresee_one(member, &mut counts)).collect()
+    }
+
+    fn foresee_one(&self, member: Member, counts: &mut Counts) -> Foreseen {
+        let (mut outlines, mut known) = (Outlines::default(), Known::default());
+        let seen = self.sequences.get(&member.sequence);
+        if member.shingles.is_empty() || seen.is_some_and(|&seen| self.verdict_of_copy(seen).is_some()) {
+            return Foreseen { member, keys: Vec::new(), outlines, known };
+        }
+        let keys = self.shelf.keys(&member.shingles);
+        let mut places = self.shelf.candidates_by(&keys, counts);
+        places.extend(seen.and_then(|seen| seen.keeper));
+        let roots = seen.iter().map(|seen| self.clusters.root(seen.member)).collect();
+        let mut ties = Foretold { clusters: &self.clusters, roots };
+        let mut compare = |place: u32, asked: Asked| {
+            let shared = outlines.compare(&member.shingles, self.shelf.at(place), asked);
+            known.add(place, asked, shared);
+            shared
+        };
+        self.shelf.best_twin(&member, &places, &mut ties, &mut compare);
+        known.sort();
+        Foreseen { member, keys, outlines, known }
+    }
+
+    /// Takes the next member in keep order, of which some things are known.
+    pub fn push_foreseen(&mut self, foreseen: Foreseen) {
+        let Foreseen { member, mut keys, mut outlines, known } = foreseen;
         let number = self.clusters.add().expect("members have distinct 32-bit numbers");
         let seen = self.sequences.get(&member.sequence).copied();
         if member.shingles.is_empty() {
@@ -152,19 +229,28 @@ impl<'a> Decider<'a> {
         }
         if let Some(seen) = seen {
             self.clusters.union(number, seen.member);
-            if self.follow_copy(&member, seen) {
+            if let Some(verdict) = self.verdict_of_copy(seen) {
+                self.verdicts.push(Verdict { doc: member.doc, ..verdict });
                 return;
             }
         }
-        let keys = self.shelf.keys(&member.shingles);
+        if keys.is_empty() {
+            keys = self.shelf.keys(&member.shingles);
+        }
         let mut places = self.shelf.candidates(&keys);
         // What a copy went because of is still there: look at it even if the table passes over it.
         places.extend(seen.and_then(|seen| seen.keeper));
-        let twin = self.shelf.best_twin(&member, number, &places, &mut self.clusters);
+        let Self { shelf, clusters, .. } = self;
+        let mut compare = |place: u32, asked: Asked| {
+            let compare = || outlines.compare(&member.shingles, shelf.at(place), asked);
+            known.get(place, asked).unwrap_or_else(compare)
+        };
+        let twin = shelf.best_twin(&member, &places, &mut Drawn { clusters, number }, &mut compare);
         let keeper = self.record(&member, number, twin);
         self.sequences.insert(member.sequence, Seen { member: number, kept: self.kept, keeper });
         if seen.is_none() {
-            let held = Held::new(number, keeper.is_none(), member.tokens, member.shingles);
+            let outline = outlines.into_own(&member.shingles);
+            let held = Held::new(number, keeper.is_none(), member, outline);
             self.shelf.hold(held, keeper, &keys, &mut self.clusters);
         }
     }
@@ -197,19 +283,13 @@ impl<'a> Decider<'a> {
         });
     }
 
-    /// Repeats the verdict of an exact copy, if that is still the best there is.
-    fn follow_copy(&mut self, member: &Member, seen: Seen) -> bool {
+    /// The verdict of an exact copy, if that is still the best there is.
+    fn verdict_of_copy(&self, seen: Seen) -> Option<Verdict> {
         let copy = self.verdicts[seen.member as usize];
-        if !copy.kept && seen.kept != self.kept {
-            return false;
+        if copy.kept {
+            return Some(Verdict { of: Some(copy.doc), reason: Some(Reason::Exact), kept: false, ..copy });
         }
-        let verdict = if copy.kept {
-            Verdict { of: Some(copy.doc), reason: Some(Reason::Exact), kept: false, ..copy }
-        } else {
-            copy
-        };
-        self.verdicts.push(Verdict { doc: member.doc, ..verdict });
-        true
+        (seen.kept == self.kept).then_some(copy)
     }
 
     /// Writes the verdict; the place of the keeper, if there is one.

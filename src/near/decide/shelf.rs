@@ -3,10 +3,9 @@
 //! Few are compared with all; beyond [`EXHAUSTIVE_MEMBERS`] a table of keys ([`Index`]) says which are likely. What is
 //! held is bounded too: a kept member always, a dropped one where its cluster has few under one of its keys.
 
-use super::index::Index;
-use super::{DROPPED_PER_KEEPER, EXHAUSTIVE_MEMBERS, MAX_DROPPED_CHECKS, MAX_KEPT_CHECKS};
+use super::index::{Counts, Index, Rank};
+use super::{DROPPED_PER_KEEPER, EXHAUSTIVE_MEMBERS, MAX_DROPPED_CHECKS, MAX_KEPT_CHECKS, Member};
 use crate::near::{Components, Near, Outline};
-use std::cmp::Reverse;
 
 /// A member whose shingles later ones may be compared with.
 #[derive(Debug)]
@@ -22,9 +21,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(member: u32, kept: bool, tokens: u32, shingles: Box<[u64]>) -> Self {
-        let outline = Outline::new(&shingles, Outline::level_for(shingles.len()));
-        Self { member, kept, tokens, shingles, outline, followers: 0 }
+    pub(super) fn new(number: u32, kept: bool, member: Member, outline: Outline) -> Self {
+        let Member { tokens, shingles, .. } = member;
+        Self { member: number, kept, tokens, shingles, outline, followers: 0 }
     }
 }
 
@@ -35,11 +34,12 @@ pub(super) struct Shelf<'a> {
     held: Vec<Held>,
     /// Built once more are held than are compared in all pairs.
     index: Option<Index>,
+    counts: Counts,
 }
 
 impl<'a> Shelf<'a> {
     pub(super) fn new(near: &'a Near) -> Self {
-        Self { near, held: Vec::new(), index: None }
+        Self { near, held: Vec::new(), index: None, counts: Counts::default() }
     }
 
     pub(super) fn near(&self) -> &'a Near {
@@ -64,15 +64,28 @@ impl<'a> Shelf<'a> {
         keys
     }
 
+    /// Room to count in, for who may not change the shelf.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
     /// Places to compare a member with: the kept first, those that share most keys first.
     pub(super) fn candidates(&mut self, keys: &[u64]) -> Vec<u32> {
-        let Some(index) = &mut self.index else {
+        let mut counts = std::mem::take(&mut self.counts);
+        let places = self.candidates_by(keys, &mut counts);
+        self.counts = counts;
+        places
+    }
+
+    /// [`Shelf::candidates`], counted in [`Shelf::counts`].
+    pub(super) fn candidates_by(&self, keys: &[u64], counts: &mut Counts) -> Vec<u32> {
+        let Some(index) = &self.index else {
             return (0u32..).zip(&self.held).map(|(place, _)| place).collect();
         };
-        let tally = index.tally(keys);
-        let mut places = Vec::with_capacity(MAX_KEPT_CHECKS + MAX_DROPPED_CHECKS);
-        append_most_shared(&tally.kept, keys.len(), MAX_KEPT_CHECKS, &mut places);
-        append_most_shared(&tally.dropped, keys.len(), MAX_DROPPED_CHECKS, &mut places);
+        let most = [MAX_KEPT_CHECKS, MAX_DROPPED_CHECKS];
+        let tally = index.tally(keys, most, counts);
+        let mut places = Vec::with_capacity(most.iter().sum());
+        tally.into_iter().zip(most).for_each(|(tally, most)| append_most_shared(tally, most, &mut places));
         places
     }
 
@@ -83,6 +96,7 @@ impl<'a> Shelf<'a> {
         if self.index.is_some() && !(self.has_room(keeper) && self.post(&held, place, keys, clusters)) {
             return;
         }
+        self.counts.hold(place, held.kept);
         self.held.push(held);
         if let Some(keeper) = keeper {
             self.held[keeper as usize].followers += 1;
@@ -111,23 +125,12 @@ impl<'a> Shelf<'a> {
     }
 }
 
-/// Appends the places that share most keys, of equals the earlier, at most so many: those most alike first. No place
-/// shares more than `keys`.
-fn append_most_shared(tally: &[(u32, u32)], keys: usize, most: usize, places: &mut Vec<u32>) {
-    let mut sharing = vec![0usize; keys + 1];
-    tally.iter().for_each(|&(shared, _)| sharing[shared as usize] += 1);
-    let mut enough = 0;
-    let fewest = (0..=keys).rev().find(|&shared| {
-        enough += sharing[shared];
-        enough > most
-    });
-    let order = |&(shared, place): &(u32, u32)| (Reverse(shared), place);
-    let is_among_them = |&&(shared, _): &&(u32, u32)| fewest.is_none_or(|few| shared as usize >= few);
-    let mut best: Vec<_> = tally.iter().filter(is_among_them).copied().collect();
-    if best.len() > most {
-        best.select_nth_unstable_by_key(most, order);
-        best.truncate(most);
+/// Appends the places that share most keys, of equals the earlier, at most so many: those most alike first.
+fn append_most_shared(mut tally: Vec<Rank>, most: usize, places: &mut Vec<u32>) {
+    if tally.len() > most {
+        tally.select_nth_unstable(most);
+        tally.truncate(most);
     }
-    best.sort_unstable_by_key(order);
-    places.extend(best.into_iter().map(|(_, place)| place));
+    tally.sort_unstable();
+    places.extend(tally.into_iter().map(Rank::place));
 }

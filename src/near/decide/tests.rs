@@ -22,6 +22,16 @@ fn decide(near: &Near, members: &[Member]) -> Vec<Verdict> {
     decider.finish()
 }
 
+/// The same by batches, each of which is looked at in pieces before the first of it is pushed.
+fn decide_ahead(near: &Near, members: &[Member], batch: usize, piece: usize) -> Vec<Verdict> {
+    let mut decider = Decider::new(near);
+    for batch in members.chunks(batch) {
+        let foreseen: Vec<Foreseen> = batch.chunks(piece).flat_map(|piece| decider.foresee(piece.to_vec())).collect();
+        foreseen.into_iter().for_each(|foreseen| decider.push_foreseen(foreseen));
+    }
+    decider.finish()
+}
+
 /// The definition, in all pairs: verdicts without clusters.
 fn naive(near: &Near, members: &[Member]) -> Vec<(Option<u32>, Option<Reason>, f64)> {
     let options = near.options();
@@ -139,6 +149,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_foreseen_changes_nothing(
+        texts in related_texts(200),
+        batch in 1usize..60,
+        piece in 1usize..20,
+        threshold in 0.3f64..=1.0,
+        contain in proptest::option::of(0.5f64..1.0),
+    ) {
+        let near = near(threshold, contain);
+        let members = members(&near, &texts);
+        prop_assert_eq!(decide_ahead(&near, &members, batch, piece), decide(&near, &members));
+    }
+
+    #[test]
     fn a_higher_threshold_only_splits_clusters(texts in related_texts(40)) {
         let (low, high) = (near(0.5, None), near(0.8, None));
         let members = members(&low, &texts);
@@ -178,6 +201,18 @@ fn large_components_leave_almost_no_kept_twin() {
     let dropped = members.len() - kept.len();
     let ideal = naive(&near, &members).iter().filter(|v| v.0.is_some()).count();
     assert!(dropped * 100 >= ideal * 99, "{dropped} dropped, {ideal} by the definition");
+}
+
+#[test]
+fn large_components_are_decided_ahead_as_in_turn() {
+    for (families_of, most_edits, contain) in [(10, 8, None), (300, 40, None), (40, 20, Some(0.9))] {
+        let near = Near::new(&Options { contain, ..Options::default() }).unwrap();
+        let members = members(&near, &families(1500, families_of, most_edits));
+        let in_turn = decide(&near, &members);
+        for (batch, piece) in [(1, 1), (128, 16), (1500, 100)] {
+            assert_eq!(decide_ahead(&near, &members, batch, piece), in_turn, "{families_of} families by {batch}");
+        }
+    }
 }
 
 #[test]

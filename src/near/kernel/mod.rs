@@ -1,4 +1,4 @@
-//! The first round of a sketch, and the bits by which outlines differ.
+//! The first round of a sketch, the bits that outlines have in common, and the elements that sets share.
 //!
 //! A round is bins and values of eight shingles at a time, then the minima one by one. A bin number is below 2^13, so the product of a shingle and the number of bins is two 32-bit products and an
 //! addition. The minimum stays scalar: two shingles of one vector may fall into one bin.
@@ -7,6 +7,7 @@
 
 use super::minhash::VALUE_BITS;
 use super::outline;
+use super::verify::Merged;
 use crate::cpu::Kernel;
 use std::arch::x86_64::*;
 
@@ -53,11 +54,47 @@ unsafe fn first_round_avx512(salt: u64, shingles: &[u64], slots: &mut [u64]) -> 
     whole
 }
 
-/// The bits by which two rows differ, as the portable loop counts them. The processor has AVX2.
-pub(super) fn differing(a: &[u64], b: &[u64]) -> [usize; 2] {
-    assert!(Kernel::best() >= Kernel::Avx2, "the caller asked for it");
+/// Merges two sorted sets eight by eight, as far as both have eight; `None` where they cannot share `needed` any more. The
+/// processor has AVX-512.
+pub(super) fn merge_blocks(a: &[u64], b: &[u64], needed: usize) -> Option<Merged> {
+    assert_eq!(Kernel::best(), Kernel::Avx512, "the caller asked for it");
     // SAFETY: checked above.
-    unsafe { differing_avx2(a, b) }
+    unsafe { merge_blocks_avx512(a, b, needed) }
+}
+
+/// Each of eight is compared with each of the other eight; then the eight that end first, or both, make room for the next.
+///
+/// # Safety
+/// The processor has AVX-512 F.
+#[target_feature(enable = "avx2,bmi2,popcnt,avx512f")]
+unsafe fn merge_blocks_avx512(a: &[u64], b: &[u64], needed: usize) -> Option<Merged> {
+    let Merged { mut i, mut j, mut shared } = Merged::default();
+    while i + LANES <= a.len() && j + LANES <= b.len() {
+        if shared + (a.len() - i).min(b.len() - j) < needed {
+            return None;
+        }
+        // SAFETY: both have eight there.
+        let (x, mut y) =
+            unsafe { (_mm512_loadu_si512(a.as_ptr().add(i).cast()), _mm512_loadu_si512(b.as_ptr().add(j).cast())) };
+        let mut equal = _mm512_cmpeq_epi64_mask(x, y);
+        for _ in 1..LANES {
+            y = _mm512_alignr_epi64::<1>(y, y);
+            equal |= _mm512_cmpeq_epi64_mask(x, y);
+        }
+        shared += equal.count_ones() as usize;
+        let (last_a, last_b) = (a[i + LANES - 1], b[j + LANES - 1]);
+        i += if last_a <= last_b { LANES } else { 0 };
+        j += if last_b <= last_a { LANES } else { 0 };
+    }
+    Some(Merged { i, j, shared })
+}
+
+/// The bits that two rows have in common, as the portable loop counts them. The processor has AVX2, or what is asked for.
+pub(super) fn common(kernel: Kernel, a: &[u64], b: &[u64]) -> usize {
+    let best = Kernel::best();
+    assert!(best >= kernel && best >= Kernel::Avx2, "the caller asked for it");
+    // SAFETY: checked above.
+    unsafe { if kernel == Kernel::Avx512 { common_avx512(a, b) } else { common_avx2(a, b) } }
 }
 
 /// The portable loop, for a compiler that may count bits in vectors.
@@ -65,6 +102,15 @@ pub(super) fn differing(a: &[u64], b: &[u64]) -> [usize; 2] {
 /// # Safety
 /// The processor has AVX2 and POPCNT.
 #[target_feature(enable = "avx2,popcnt")]
-unsafe fn differing_avx2(a: &[u64], b: &[u64]) -> [usize; 2] {
-    outline::count(a, b)
+unsafe fn common_avx2(a: &[u64], b: &[u64]) -> usize {
+    outline::count_common(a, b)
+}
+
+/// The same, with an instruction for it.
+///
+/// # Safety
+/// The processor has AVX-512 F, VL and VPOPCNTDQ.
+#[target_feature(enable = "avx2,popcnt,avx512f,avx512vl,avx512vpopcntdq")]
+unsafe fn common_avx512(a: &[u64], b: &[u64]) -> usize {
+    outline::count_common(a, b)
 }
