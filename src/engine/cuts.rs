@@ -30,6 +30,11 @@ impl Cuts {
         }
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.docs) + size_of_val(&*self.ends) + size_of_val(&*self.spans) + size_of_val(&*self.blocks)
+    }
+
     /// What is cut from a document.
     pub(super) fn spans(&self, doc: u32) -> &[ByteSpan] {
         self.docs.binary_search(&doc).map_or(&[], |at| self.at(at).0)

@@ -82,6 +82,11 @@ impl Names {
         Self { stash, docs: Vec::new(), pages: Vec::new(), open: Vec::new() }
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.stash.bytes() + size_of_val(&*self.docs) + size_of_val(&*self.pages)
+    }
+
     /// Adds a document by its name and the bytes of its text; documents ascend.
     pub(super) fn push(&mut self, doc: u32, name: &str, text_bytes: u32) -> Result<()> {
         let length = u32::try_from(name.len()).map_err(|_| Error::input("an id is too long"))?;

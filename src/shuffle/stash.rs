@@ -62,6 +62,12 @@ impl Stash {
         Self { area: Arc::clone(area), budget_bytes, memory: Vec::new(), spilled: None }
     }
 
+    /// Bytes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.memory.len()
+    }
+
     /// Puts a value away.
     ///
     /// # Errors

@@ -64,6 +64,13 @@ pub(super) struct Outcome {
     pub(super) census: Census,
 }
 
+impl Outcome {
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.cuts.bytes() + size_of_val(&*self.blocks) + self.shown.bytes() + self.names.bytes()
+    }
+}
+
 /// One repeated passage.
 pub(super) struct Block {
     pub(super) evidence: Evidence,

@@ -38,6 +38,11 @@ impl Shown {
         Self { stash, blocks: Vec::new() }
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.stash.bytes() + size_of_val(&*self.blocks)
+    }
+
     /// Puts away a copy of a block of which some other copies were put away before.
     pub(super) fn put(&mut self, copy: &Picture, others: impl Iterator<Item = Put>) -> Result<Put> {
         let text = self.put_text(&copy.template, others.map(|other| other.text))?;
