@@ -195,7 +195,7 @@ impl<'a> Corpus<'a> {
     fn read_options(&self) -> ReadOptions {
         let defaults = ReadOptions::default();
         let in_flight = 3 * CHUNKS_PER_THREAD * rayon::current_num_threads();
-        let fair = self.budget(8 * in_flight).max(64 << 10);
+        let fair = self.budget(16 * in_flight).max(64 << 10);
         ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..self.options.limits() }
     }
 
