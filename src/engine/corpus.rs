@@ -27,9 +27,6 @@ pub(super) struct Corpus<'a> {
     held: Arc<AtomicUsize>,
 }
 
-/// This part of the budget is left to the system's allocator, which keeps much of what one shuffle gave back from the next.
-const HOARDED_PART: usize = 5;
-
 /// Memory that is spoken for until this is dropped.
 pub(super) struct Held {
     of: Arc<AtomicUsize>,
@@ -83,7 +80,6 @@ impl<'a> Corpus<'a> {
     /// where they leave less.
     pub(super) fn budget(&self, shares: usize) -> usize {
         let budget = usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX);
-        let budget = budget - budget / HOARDED_PART;
         let left = budget.saturating_sub(self.held.load(Ordering::Relaxed));
         left.max(budget / 4) / shares.max(1)
     }

@@ -130,8 +130,8 @@ fn conduct(
 fn decide(corpus: &Corpus<'_>, near: Option<&Near>, out: Option<&OutDir>) -> Result<Decided> {
     let block = || stages::stage(corpus, out, "blocks", || block::run(corpus));
     let block = corpus.options.finds_blocks().then(block).transpose()?;
-    // The allocator keeps much of what its shuffles gave back, in pieces too small for what follows.
-    let _held = block.as_ref().map(|block| corpus.hold(block.bytes() + corpus.budget(4)));
+    // What the allocator keeps of its shuffles is in pieces too small for what follows: it counts twice.
+    let _held = block.as_ref().map(|b| corpus.hold(b.bytes() + 2 * corpus.budget(block::HOARDED_PART)));
     let uncut = Cuts::default();
     let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
     let near = near.map(|near| stages::stage(corpus, out, "near", || near::run(corpus, near, cuts))).transpose()?;

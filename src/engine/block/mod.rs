@@ -100,8 +100,12 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
     }
 }
 
+/// This part of the budget is left to the system's allocator, which keeps much of what one shuffle gave back from the next.
+pub(super) const HOARDED_PART: usize = 5;
+
 /// Runs the way over the corpus.
 pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
+    let _hoarded = corpus.hold(corpus.budget(HOARDED_PART));
     let options = &corpus.options.block;
     let reviewed = corpus.options.reviewed.as_deref().map(Reviewed::read).transpose()?;
     let Seeds { postings, lengths, running, sites, census } = seeds(corpus, options)?;
