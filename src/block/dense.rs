@@ -11,17 +11,35 @@ use super::{Options, winnow};
 use crate::Result;
 use crate::span::TokenSpan;
 
+/// So many grams are sifted together: they stay in the first-level cache.
+const AT_ONCE: usize = 512;
+
 /// Room for the grams of one document; reused from document to document.
 #[derive(Debug, Default)]
 pub struct Dense {
-    grams: Vec<u64>,
+    hashes: Vec<u64>,
+    grams: Vec<(u64, u32)>,
     layout: Vec<Marks>,
     vocabulary: Vocabulary,
 }
 
 impl Dense {
+    /// Calls `each` with the hashes of [`Options::gram_bits`] of all grams of each region, whether they count or not.
+    pub fn hashes(
+        &mut self,
+        options: &Options,
+        reading: &Reading,
+        regions: impl IntoIterator<Item = TokenSpan>,
+        mut each: impl FnMut(&[u64]),
+    ) {
+        for region in regions {
+            self.read(options, &reading.body.hashes, region);
+            each(&self.hashes);
+        }
+    }
+
     /// Calls `each` with the hash of [`Options::gram_bits`], the position and the marks of every gram of `regions` that counts, ascending where
-    /// the regions do.
+    /// the regions do; `sift` takes out of hashes and positions what is not wanted.
     ///
     /// # Errors
     /// What `each` fails with.
@@ -30,26 +48,38 @@ impl Dense {
         options: &Options,
         (text, reading): (&str, &Reading),
         regions: impl IntoIterator<Item = TokenSpan>,
+        sift: impl Fn(&mut Vec<(u64, u32)>),
         mut each: impl FnMut(u64, u32, GramMarks) -> Result<()>,
     ) -> Result<()> {
-        let Self { grams, layout, vocabulary } = self;
         let k = options.counted_tokens();
-        let spare = u64::BITS - options.gram_bits();
         let tokens = &reading.body.hashes;
-        marks(text, &reading.body.spans, layout);
-        vocabulary.mark(tokens, layout);
+        marks(text, &reading.body.spans, &mut self.layout);
+        self.vocabulary.mark(tokens, &mut self.layout);
         for region in regions {
-            let end = (region.end as usize + k - 1).min(tokens.len());
-            let start = region.start as usize;
-            winnow::grams(&tokens[start..end], k, grams);
-            for (position, (&hash, gram)) in (region.start..).zip(grams.iter().zip(tokens[start..end].windows(k))) {
-                let at = position as usize;
-                if options.exact || !winnow::is_low_complexity(gram, &layout[at..at + k]) {
-                    each(hash >> spare, position, GramMarks::of(layout[at], layout[at + k - 1]))?;
+            self.read(options, tokens, region);
+            for (hashes, start) in self.hashes.chunks(AT_ONCE).zip((region.start..).step_by(AT_ONCE)) {
+                self.grams.clear();
+                self.grams.extend(hashes.iter().copied().zip(start..));
+                sift(&mut self.grams);
+                for &(hash, position) in &self.grams {
+                    let (first, end) = (position as usize, position as usize + k);
+                    let layout = &self.layout[first..end];
+                    if options.exact || !winnow::is_low_complexity(&tokens[first..end], layout) {
+                        each(hash, position, GramMarks::of(layout[0], layout[k - 1]))?;
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The hashes of the grams that begin in a region.
+    fn read(&mut self, options: &Options, tokens: &[u64], region: TokenSpan) {
+        let k = options.counted_tokens();
+        let end = (region.end as usize + k - 1).min(tokens.len());
+        winnow::grams(&tokens[region.start as usize..end], k, &mut self.hashes);
+        let spare = u64::BITS - options.gram_bits();
+        self.hashes.iter_mut().for_each(|hash| *hash >>= spare);
     }
 }
 
@@ -70,9 +100,29 @@ mod tests {
             found.push((position, hash));
             Ok(())
         };
-        Dense::default().grams(&options, (text, &reading), regions, each).unwrap();
+        Dense::default().grams(&options, (text, &reading), regions, |_| {}, each).unwrap();
         let gram = |at: usize| crate::hash::tokens(&reading.body.hashes[at..at + 5]) >> (64 - options.gram_bits());
         // What begins with ten ten says too little.
         assert_eq!(found, [(1, gram(1)), (2, gram(2))]);
+
+        let mut all = Vec::new();
+        Dense::default().hashes(&options, &reading, regions, |hashes| all.push(hashes.to_vec()));
+        assert_eq!(all, [vec![gram(1), gram(2)], (8..=11).map(gram).collect()]);
+    }
+
+    #[test]
+    fn only_what_is_left_after_sifting_is_handed_on() {
+        let options = Options { exact: true, ..Options::default() };
+        let mut reading = Reading::new(&options);
+        let text = "a ".repeat(3 * AT_ONCE);
+        reading.read(&text);
+        let mut found = Vec::new();
+        let sift = |grams: &mut Vec<(u64, u32)>| grams.retain(|gram| gram.1 % 100 == 7);
+        let each = |_, position, _| {
+            found.push(position);
+            Ok(())
+        };
+        Dense::default().grams(&options, (&text, &reading), [Span::new(3, 1400)], sift, each).unwrap();
+        assert_eq!(found, (0..14).map(|i| 100 * i + 7).collect::<Vec<u32>>());
     }
 }

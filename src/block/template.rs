@@ -439,7 +439,7 @@ mod tests {
                 hits.push(Hit { position, gram: hash, copies: 2, marks });
                 Ok::<(), crate::Error>(())
             };
-            dense.grams(&options, (text, &reading), [all], each).unwrap();
+            dense.grams(&options, (text, &reading), [all], |_| {}, each).unwrap();
             let mut found = Vec::new();
             copies_of_hits(&options, (0, 99), &hits, |_| 0, |copy| found.push(copy.alone));
             found

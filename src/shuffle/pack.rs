@@ -224,14 +224,21 @@ fn length(number: u64) -> usize {
 }
 
 /// The bits that numbers of these lengths take in the best order, and the order.
+///
+/// A number takes `order` bits and twice those that it has more, at least one. So with the next order each takes one more,
+/// but those that are longer take two fewer, or one where they are longer by one.
 fn best_order(Lengths(counts): &Lengths) -> (u64, u32) {
-    let bits = |order: u32| -> u64 {
-        let each =
-            |(length, &count): (u32, &u32)| u64::from(count) * (2 * u64::from(length.saturating_sub(order))).max(1);
-        (0u32..).zip(counts).map(each).sum::<u64>()
-            + counts.iter().map(|&c| u64::from(c)).sum::<u64>() * u64::from(order)
-    };
-    (0..u64::BITS).map(|order| (bits(order), order)).min().expect("there are orders")
+    let counts = counts.map(u64::from);
+    let all: u64 = counts.iter().sum();
+    let mut bits: u64 = (0u64..).zip(counts).map(|(length, count)| count * (2 * length).max(1)).sum();
+    let mut longer = all - counts[0];
+    let mut best = (bits, 0);
+    for (order, equal) in (1u32..u64::BITS).zip(&counts[1..]) {
+        bits = bits + all + equal - 2 * longer;
+        longer -= equal;
+        best = best.min((bits, order));
+    }
+    best
 }
 
 /// The same where a bit stands before each number and zeros are that bit alone.
@@ -342,6 +349,13 @@ impl BitWriter<'_> {
     fn number(&mut self, number: u64, order: u32) {
         let high = number >> order;
         let length = u64::BITS - high.leading_zeros();
+        let width = (2 * length).max(1) + order;
+        if width < u64::BITS {
+            let below = high ^ (1 << length >> 1);
+            let (low, lowest) = (number & ((1 << order) - 1), (2 * length).max(1));
+            self.put(1 << length | below << (length + 1) | low << lowest, width);
+            return;
+        }
         if length > 0 {
             self.put(0, length);
             self.put(1, 1);
@@ -372,6 +386,9 @@ impl BitWriter<'_> {
     }
 }
 
+/// Of eight bytes at any bit of the first.
+const SEEN_BITS: u32 = u64::BITS - 7;
+
 struct BitReader<'a> {
     bytes: &'a [u8],
     /// The next bit.
@@ -379,7 +396,7 @@ struct BitReader<'a> {
 }
 
 impl BitReader<'_> {
-    /// At least 57 of the next bits.
+    /// At least [`SEEN_BITS`] of the next bits.
     #[inline]
     fn peek(&self) -> u64 {
         let start = self.at / 8;
@@ -404,6 +421,16 @@ impl BitReader<'_> {
 
     #[inline]
     fn number(&mut self, order: u32) -> u64 {
+        let next = self.peek();
+        let length = next.trailing_zeros();
+        let lowest = (2 * length).max(1);
+        if lowest + order <= SEEN_BITS {
+            self.at += (lowest + order) as usize;
+            // The one behind the zeros is the highest bit; where there are none it is not one of the number.
+            let high =
+                if length == 0 { 0 } else { (next >> (length + 1)) & ((1 << (length - 1)) - 1) | 1 << (length - 1) };
+            return high << order | (next >> lowest) & ((1 << order) - 1);
+        }
         let length = self.zeros();
         let high = if length == 0 { 0 } else { self.take(length - 1) | 1 << (length - 1) };
         let low = self.take(order);
@@ -466,6 +493,18 @@ mod tests {
                 }
             }
             let _ = unpacked(bytes, count);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_order_is_the_one_that_takes_the_fewest_bits(counts in proptest::collection::vec(0u32..50, 65)) {
+            let bits = |order: u32| -> u64 {
+                let each = |(length, &count): (u32, &u32)| u64::from(count * (2 * length.saturating_sub(order)).max(1));
+                (0..).zip(&counts).map(each).sum::<u64>() + u64::from(order * counts.iter().sum::<u32>())
+            };
+            let expected = (0..64).map(|order| (bits(order), order)).min().expect("there are orders");
+            prop_assert_eq!(best_order(&Lengths(counts.clone().try_into().expect("one for each length"))), expected);
         }
     }
 

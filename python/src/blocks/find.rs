@@ -163,12 +163,18 @@ impl Grams {
                         .map(|[start, past]| stretch(doc, reading.body.len(), start, end(past)))
                         .collect::<descale::Result<Vec<_>>>()?;
                     marked.clear();
-                    dense.grams(&self.options, (text, &reading), regions, |hash, position, marks| {
-                        out.push([hash.cast_signed(), doc, position.into()]);
-                        all_marks.append_null();
-                        marked.push((position, marks.0));
-                        Ok(())
-                    })?;
+                    dense.grams(
+                        &self.options,
+                        (text, &reading),
+                        regions,
+                        |_| {},
+                        |hash, position, marks| {
+                            out.push([hash.cast_signed(), doc, position.into()]);
+                            all_marks.append_null();
+                            marked.push((position, marks.0));
+                            Ok(())
+                        },
+                    )?;
                     out.push([tokens << 32 | i64::from(code), doc, FACTS]);
                     all_marks.append_value(marked::pack(&marked));
                 }

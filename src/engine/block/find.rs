@@ -36,10 +36,12 @@ fn seed_sieve(corpus: &Corpus<'_>, options: &Options) -> Result<Option<Sieve>> {
         "seeds: sieve",
         || worker(corpus),
         |w, chunk| {
-            let Worker { parser, reading, grams, .. } = w;
+            let Worker { parser, reading, grams, hashes, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
-                winnow::seeds(options, &reading.body.hashes, grams, |hash, _| sieve.meet(hash));
+                hashes.clear();
+                winnow::seeds(options, &reading.body.hashes, grams, |hash, _| hashes.push(hash));
+                sieve.meet(hashes);
                 Ok(())
             };
             corpus.visit(parser, chunk, |_| true, record, |_| {})
@@ -57,7 +59,6 @@ fn sieve_for<P>(corpus: &Corpus<'_>, hashes: f64) -> Option<Sieve> {
 /// Read 1: the winnowed seeds that may repeat.
 pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
     let sieve = seed_sieve(corpus, options)?;
-    let may_repeat = |seed: &Seed| sieve.as_ref().is_none_or(|sieve| sieve.may_repeat(seed.hash));
     let postings = corpus.shuffle::<Seed>(64)?;
     let (mut lengths, mut running, mut sites, mut census) = (Vec::new(), Vec::new(), Vec::new(), Census::default());
     corpus.pass(
@@ -68,7 +69,7 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
             let rows = chunk.rows() as usize;
             let (mut lengths, mut running, mut sites) = (vec![0; rows], vec![false; rows], Vec::new());
             let (mut share, mut bad) = (Share::of(chunk), Vec::new());
-            let Worker { parser, reading, grams, .. } = w;
+            let Worker { parser, reading, grams, seeds, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
                 let tokens = &reading.body.hashes;
@@ -80,9 +81,15 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                     sites[at] = code(site);
                 }
                 share.count(record, reading.spans().len());
-                push_seeds(options, record.doc, tokens, grams, |seed| {
-                    if may_repeat(&seed) { scatter.push(seed) } else { Ok(()) }
-                })
+                seeds.clear();
+                winnow::seeds(options, tokens, grams, |hash, i| {
+                    let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
+                    seeds.push(Seed { hash, doc: record.doc, position });
+                });
+                if let Some(sieve) = &sieve {
+                    sieve.sift(seeds, |seed| seed.hash);
+                }
+                seeds.iter().try_for_each(|&seed| scatter.push(seed))
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
             share.bad = bad;
@@ -100,23 +107,6 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
         },
     )?;
     Ok(Seeds { postings, lengths, running, sites: Sites::new(sites), census })
-}
-
-fn push_seeds(
-    options: &Options,
-    doc: u32,
-    tokens: &[u64],
-    grams: &mut Vec<u64>,
-    mut push: impl FnMut(Seed) -> Result<()>,
-) -> Result<()> {
-    let mut result = Ok(());
-    winnow::seeds(options, tokens, grams, |hash, i| {
-        if result.is_ok() {
-            let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
-            result = push(Seed { hash, doc, position });
-        }
-    });
-    result
 }
 
 /// Folds by seed, then by document: the stretches around seeds that repeat.
@@ -163,58 +153,76 @@ pub(super) struct Hits {
     pub(super) held: Held,
 }
 
-/// Reads every gram in the regions, for each chunk into what `each` makes.
-fn grams<F: FnMut(Gram) -> Result<()>>(
+/// A read of the regions before the second, where their grams would not fit memory: which of them may repeat.
+fn gram_sieve(
     corpus: &Corpus<'_>,
     options: &Options,
     (regions, running): (&Table<TokenSpan>, &[bool]),
-    stage: &'static str,
-    each: impl Fn() -> F + Sync,
-) -> Result<()> {
+) -> Result<Option<Sieve>> {
+    let expected = regions.iter().map(|(_, region)| f64::from(region.len())).sum();
+    let Some(sieve) = sieve_for::<Gram>(corpus, expected) else { return Ok(None) };
     corpus.pass(
-        stage,
+        "grams: sieve",
         || worker(corpus),
         |w, chunk| {
-            let mut each = each();
             let Worker { parser, reading, dense, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, running[record.doc as usize]);
-                let regions = regions.of(record.doc).iter().map(|&(_, region)| region);
-                dense.grams(options, (record.text, reading), regions, |hash, position, marks| {
-                    each(Gram { hash, doc: record.doc, position, marks: marks.0 })
+                dense.hashes(options, reading, of_doc(regions, record.doc), |hashes| sieve.meet(hashes));
+                Ok(())
+            };
+            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
+        },
+        |()| Ok(()),
+    )?;
+    Ok(Some(sieve))
+}
+
+fn of_doc(regions: &Table<TokenSpan>, doc: u32) -> impl Iterator<Item = TokenSpan> {
+    regions.of(doc).iter().map(|&(_, region)| region)
+}
+
+/// Read 2: the grams in the regions that may repeat; `running` says which documents have running lines.
+fn grams(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    (regions, running): (&Table<TokenSpan>, &[bool]),
+) -> Result<Shuffle<Gram>> {
+    let sieve = gram_sieve(corpus, options, (regions, running))?;
+    let found = corpus.shuffle::<Gram>(options.gram_bits())?;
+    let sift = |grams: &mut Vec<(u64, u32)>| {
+        if let Some(sieve) = &sieve {
+            sieve.sift(grams, |gram| gram.0);
+        }
+    };
+    corpus.pass(
+        "grams",
+        || worker(corpus),
+        |w, chunk| {
+            let mut scatter = found.scatter();
+            let Worker { parser, reading, dense, .. } = w;
+            let record = |record: &RecordView<'_>| {
+                reading.read_paged(record.text, running[record.doc as usize]);
+                let regions = of_doc(regions, record.doc);
+                dense.grams(options, (record.text, reading), regions, sift, |hash, position, marks| {
+                    scatter.push(Gram { hash, doc: record.doc, position, marks: marks.0 })
                 })
             };
             corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
         },
         |()| Ok(()),
-    )
+    )?;
+    Ok(found)
 }
 
-/// Read 2 and the fold by gram; `running` says which documents have running lines.
+/// Read 2 and the fold by gram.
 pub(super) fn hits(
     corpus: &Corpus<'_>,
     options: &Options,
     regions: &Table<TokenSpan>,
     running: &[bool],
 ) -> Result<Hits> {
-    let sieve = sieve_for::<Gram>(corpus, regions.iter().map(|(_, region)| f64::from(region.len())).sum());
-    if let Some(sieve) = &sieve {
-        let meet = || {
-            |gram: Gram| {
-                sieve.meet(gram.hash);
-                Ok(())
-            }
-        };
-        grams(corpus, options, (regions, running), "grams: sieve", meet)?;
-    }
-    let dense = corpus.shuffle::<Gram>(options.gram_bits())?;
-    let push = || {
-        let mut scatter = dense.scatter();
-        let sieve = sieve.as_ref();
-        move |gram: Gram| if sieve.is_none_or(|s| s.may_repeat(gram.hash)) { scatter.push(gram) } else { Ok(()) }
-    };
-    grams(corpus, options, (regions, running), "grams", push)?;
-    drop(sieve);
+    let dense = grams(corpus, options, (regions, running))?;
     let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
     let firsts = Firsts::new(regions, running.len());

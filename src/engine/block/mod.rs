@@ -45,6 +45,7 @@ use crate::block::template::Evidence;
 use crate::io::Parser;
 use find::{Seeds, hits, regions, seeds};
 use judge::templates;
+use postings::Seed;
 use reviewed::Reviewed;
 use shown::Shown;
 
@@ -82,6 +83,8 @@ struct Worker {
     parser: Parser,
     reading: Reading,
     grams: Vec<u64>,
+    hashes: Vec<u64>,
+    seeds: Vec<Seed>,
     dense: Dense,
     letters: Letters,
     search: Search,
@@ -93,6 +96,8 @@ fn worker(corpus: &Corpus<'_>) -> Worker {
         parser: corpus.parser(),
         reading: Reading::new(&corpus.options.block),
         grams: Vec::new(),
+        hashes: Vec::new(),
+        seeds: Vec::new(),
         dense: Dense::default(),
         letters: Letters::default(),
         search: Search::default(),
