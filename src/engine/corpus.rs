@@ -6,6 +6,7 @@
 
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
+use super::room::size;
 use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
@@ -13,7 +14,7 @@ use crate::shuffle::{Groups, Options as ShuffleOptions, Partition, Posting, Shuf
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The input, and everything a stage needs to work on it.
@@ -25,6 +26,8 @@ pub(super) struct Corpus<'a> {
     pub(super) area: Arc<SpillArea>,
     /// Bytes of the tables that are no part of a shuffle or a stash.
     held: Arc<AtomicUsize>,
+    /// Whether it was told that they leave too little.
+    is_told: AtomicBool,
 }
 
 /// Memory that is spoken for until this is dropped.
@@ -38,6 +41,9 @@ impl Drop for Held {
         self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
+
+/// Of the budget at least this part is shared out, whatever is held.
+const LEAST_PART: usize = 4;
 
 /// Chunks of one batch, per thread: enough that a slow chunk does not leave the others idle.
 const CHUNKS_PER_THREAD: usize = 4;
@@ -73,20 +79,34 @@ impl<'a> Corpus<'a> {
             progress,
             area: Arc::new(SpillArea::new(temp_dir.as_deref())?),
             held: Arc::default(),
+            is_told: AtomicBool::default(),
         })
+    }
+
+    fn memory(&self) -> usize {
+        usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX)
     }
 
     /// The part of the memory budget that one of `shares` equal consumers may hold: of what tables leave, or of a quarter
     /// where they leave less.
     pub(super) fn budget(&self, shares: usize) -> usize {
-        let budget = usize::try_from(self.options.memory_bytes).unwrap_or(usize::MAX);
-        let left = budget.saturating_sub(self.held.load(Ordering::Relaxed));
-        left.max(budget / 4) / shares.max(1)
+        let left = self.memory().saturating_sub(self.held.load(Ordering::Relaxed));
+        left.max(self.memory() / LEAST_PART) / shares.max(1)
     }
 
     /// Takes the bytes of a table from the budget of what is made from now on: what grows with the corpus and is not spilled.
+    /// Tells, once, where too little is left.
     pub(super) fn hold(&self, bytes: usize) -> Held {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let leaves_too_little = held > self.memory() - self.memory() / LEAST_PART;
+        if leaves_too_little && !self.is_told.swap(true, Ordering::Relaxed) {
+            self.progress.warn(&format!(
+                "what must stay in memory of this corpus leaves less than a quarter of --memory {}: the run may hold more \
+                 than that, and is faster with {} or more",
+                size(self.memory() as u64),
+                size(2 * held as u64)
+            ));
+        }
         Held { of: Arc::clone(&self.held), bytes }
     }
 
@@ -260,5 +280,50 @@ impl Reader {
             }
         }
         Ok(chunks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+
+    impl Progress for Told {
+        fn stage(&self, _: &'static str, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn warn(&self, message: &str) {
+            self.0.lock().unwrap().push(message.into());
+        }
+        fn finish(&self) {}
+    }
+
+    #[test]
+    fn tables_are_taken_from_the_budget_until_they_go() {
+        let file = tempfile::Builder::new().suffix(".txt").tempfile().unwrap();
+        let inputs = vec![file.path().to_str().unwrap().to_owned()];
+        let options = Options { inputs, memory_bytes: 1000 << 20, ..Options::default() };
+        let told = Told::default();
+        let corpus = Corpus::open(&options, &told, None).unwrap();
+        let budgets = || [corpus.budget(1), corpus.budget(4)].map(|bytes| bytes >> 20);
+        assert_eq!(budgets(), [1000, 250]);
+        let some = corpus.hold(300 << 20);
+        let more = corpus.hold(100 << 20);
+        assert_eq!(budgets(), [600, 150]);
+        drop(some);
+        assert_eq!(budgets(), [900, 225]);
+        assert!(told.0.lock().unwrap().is_empty());
+        let most = corpus.hold(800 << 20);
+        assert_eq!(budgets(), [250, 62], "a quarter is always shared out");
+        let still_more = corpus.hold(800 << 20);
+        assert_eq!(told.0.lock().unwrap().len(), 1, "told once");
+        assert!(
+            told.0.lock().unwrap()[0]
+                .ends_with("--memory 1000.0 MiB: the run may hold more than that, and is faster with 1.8 GiB or more")
+        );
+        drop((more, most, still_more));
+        assert_eq!(budgets(), [1000, 250]);
     }
 }

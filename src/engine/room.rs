@@ -10,7 +10,8 @@ use crate::io::{Compression, Format, InputFile};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Spill of the block way by text, where a quarter of the text repeats. Measured: `benches/scale.rs`.
+/// Spill of the block way by text, where a quarter of the text repeats: .6 was measured with 256 MiB (`benches/scale.rs`), and
+/// more where no sieve fits.
 const BLOCK_SHARE: f64 = 0.8;
 /// Spill of the near-duplicate way by text.
 const NEAR_SHARE: f64 = 0.15;
@@ -129,7 +130,7 @@ fn free_bytes(_: &Path) -> Option<u64> {
 
 /// Bytes for people.
 #[expect(clippy::cast_precision_loss, reason = "read to two digits")]
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let unit = (1..units.len()).take_while(|&unit| bytes >> (10 * (unit + 1)) > 0).last().unwrap_or(0);
     format!("{:.1} {}", bytes as f64 / f64::from(1u32 << 10).powi(i32::try_from(unit).unwrap_or(0) + 1), units[unit])

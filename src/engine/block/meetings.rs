@@ -50,8 +50,8 @@ impl Meetings {
     }
 }
 
-/// Grams that are numbered one after the other and joined, as one: hundreds of times fewer than grams, so that what else
-/// they are joined to is found in small tables.
+/// Grams that are numbered one after the other and joined, as one: far fewer than grams (a fifth in documentation of programs,
+/// a hundredth where long passages repeat), so that what else they are joined to is found in small tables.
 pub(super) struct Strands {
     /// The last gram of each.
     ends: Ranked,
