@@ -2,7 +2,8 @@
 //!
 //! Three things overlap: the next batch of chunks is read, the current one is mapped, the one before is handed on.
 //! Results are handed on in input order whatever the order in which work finishes, so nothing downstream depends on
-//! threads. Memory: three batches, `O(threads x chunk)`.
+//! threads. Memory: three batches, `O(threads x chunk)`, each at most a sixteenth of the budget and a record. What a worker
+//! needed for a record far longer than a chunk it does not keep.
 
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
@@ -26,8 +27,8 @@ pub(super) struct Corpus<'a> {
     pub(super) area: Arc<SpillArea>,
     /// Bytes of the tables that are no part of a shuffle or a stash.
     held: Arc<AtomicUsize>,
-    /// Whether it was told that they leave too little.
-    is_told: AtomicBool,
+    /// Whether it was told that they leave too little, and that a record is long.
+    told: [AtomicBool; 2],
 }
 
 /// Memory that is spoken for until this is dropped.
@@ -44,6 +45,9 @@ impl Drop for Held {
 
 /// Of the budget at least this part is shared out, whatever is held.
 const LEAST_PART: usize = 4;
+
+/// With a record longer than this part of the budget, its tokens and what else is made of it no longer fit.
+const LONG_PART: usize = 16;
 
 /// Chunks of one batch, per thread: enough that a slow chunk does not leave the others idle.
 const CHUNKS_PER_THREAD: usize = 4;
@@ -79,7 +83,7 @@ impl<'a> Corpus<'a> {
             progress,
             area: Arc::new(SpillArea::new(temp_dir.as_deref())?),
             held: Arc::default(),
-            is_told: AtomicBool::default(),
+            told: Default::default(),
         })
     }
 
@@ -99,7 +103,7 @@ impl<'a> Corpus<'a> {
     pub(super) fn hold(&self, bytes: usize) -> Held {
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let leaves_too_little = held > self.memory() - self.memory() / LEAST_PART;
-        if leaves_too_little && !self.is_told.swap(true, Ordering::Relaxed) {
+        if leaves_too_little && !self.told[0].swap(true, Ordering::Relaxed) {
             self.progress.warn(&format!(
                 "what must stay in memory of this corpus leaves less than a quarter of --memory {}: the run may hold more \
                  than that, and is faster with {} or more",
@@ -108,6 +112,20 @@ impl<'a> Corpus<'a> {
             ));
         }
         Held { of: Arc::clone(&self.held), bytes }
+    }
+
+    /// Tells, once, of a record that takes more memory than there is for it.
+    fn look_at(&self, chunk: &Chunk) {
+        if chunk.bytes.len() > self.memory() / LONG_PART && !self.told[1].swap(true, Ordering::Relaxed) {
+            let file = chunk.parts.first().map(|part| part.input.path.display().to_string());
+            self.progress.warn(&format!(
+                "{}: a record of {} takes about five times that while it is read: the run may hold more than --memory {}; \
+                 --max-record refuses longer ones",
+                file.unwrap_or_default(),
+                size(chunk.bytes.len() as u64),
+                size(self.memory() as u64)
+            ));
+        }
     }
 
     /// A shuffle with a quarter of the memory, for keys below `2^key_bits`.
@@ -174,16 +192,20 @@ impl<'a> Corpus<'a> {
         mut each: impl FnMut(R) -> Result<()> + Send,
     ) -> Result<()> {
         self.progress.stage(stage, self.inputs.total_bytes());
+        let mut reader = Reader::new(self);
+        let large = reader.large;
         let states: Mutex<Vec<S>> = Mutex::default();
         let pop = || states.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let work = |chunk: Chunk| {
+            self.look_at(&chunk);
             let mut state = pop().unwrap_or_else(&state);
             let result = self.check_cancelled().and_then(|()| map(&mut state, &chunk));
-            states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+            if chunk.bytes.len() <= large {
+                states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+            }
             self.progress.advance(chunk.disk_bytes);
             (result, chunk.bytes)
         };
-        let mut reader = Reader::new(&self.inputs, self.read_options());
         let mut current = reader.batch()?;
         let mut done: Vec<R> = Vec::new();
         while !(current.is_empty() && done.is_empty()) {
@@ -200,7 +222,7 @@ impl<'a> Corpus<'a> {
             done = Vec::with_capacity(mapped.len());
             for (result, buffer) in mapped {
                 done.push(result?);
-                reader.spare.push(buffer);
+                reader.take_back(buffer);
             }
             current = next?;
         }
@@ -259,27 +281,46 @@ pub(super) fn beside(out: &Path) -> Option<PathBuf> {
 struct Reader {
     source: Box<dyn Source>,
     spare: Vec<Vec<u8>>,
+    /// Chunks of a batch.
     batch: usize,
+    /// The bytes after which a batch has no more chunks.
+    batch_bytes: usize,
+    /// Only a chunk of a single record, or a few, has more bytes.
+    large: usize,
 }
 
 impl Reader {
-    fn new(inputs: &Inputs, options: ReadOptions) -> Self {
+    fn new(corpus: &Corpus<'_>) -> Self {
+        let options = corpus.read_options();
         Self {
-            source: inputs.source(options),
+            source: corpus.inputs.source(options),
             spare: Vec::new(),
             batch: CHUNKS_PER_THREAD * rayon::current_num_threads(),
+            batch_bytes: corpus.budget(16),
+            large: 2 * options.chunk_bytes,
         }
     }
 
     fn batch(&mut self) -> Result<Vec<Chunk>> {
         let mut chunks = Vec::with_capacity(self.batch);
-        while chunks.len() < self.batch {
+        let mut bytes = 0;
+        while chunks.len() < self.batch && bytes < self.batch_bytes {
             match self.source.next_chunk(self.spare.pop().unwrap_or_default())? {
-                Some(chunk) => chunks.push(chunk),
+                Some(chunk) => {
+                    bytes += chunk.bytes.len();
+                    chunks.push(chunk);
+                }
                 None => break,
             }
         }
         Ok(chunks)
+    }
+
+    /// Keeps a buffer for a later chunk.
+    fn take_back(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= self.large {
+            self.spare.push(buffer);
+        }
     }
 }
 
@@ -298,6 +339,29 @@ mod tests {
             self.0.lock().unwrap().push(message.into());
         }
         fn finish(&self) {}
+    }
+
+    #[test]
+    fn records_too_long_for_the_memory_are_told_of_and_read_one_by_one() {
+        let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
+        for _ in 0..5 {
+            let text = "word ".repeat(20_000);
+            std::io::Write::write_fmt(&mut file, format_args!("{{\"text\":\"{text}\"}}\n")).unwrap();
+        }
+        let inputs = vec![file.path().to_str().unwrap().to_owned()];
+        for (memory_bytes, warnings, in_batch) in [(1 << 20, 1, 1), (16 << 20, 0, 5)] {
+            let options = Options { inputs: inputs.clone(), memory_bytes, ..Options::default() };
+            let told = Told::default();
+            let corpus = Corpus::open(&options, &told, None).unwrap();
+            let mut rows = 0;
+            let each = |of_chunk| {
+                rows += of_chunk;
+                Ok(())
+            };
+            corpus.pass("seeds", || (), |(), chunk| Ok(chunk.rows()), each).unwrap();
+            assert_eq!((rows, told.0.lock().unwrap().len()), (5, warnings));
+            assert_eq!(Reader::new(&corpus).batch().unwrap().iter().map(Chunk::rows).sum::<u32>(), in_batch);
+        }
     }
 
     #[test]
