@@ -13,6 +13,7 @@ mod landing;
 mod near;
 pub mod options;
 pub mod progress;
+mod ranked;
 mod rewrite;
 mod room;
 mod sets;

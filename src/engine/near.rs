@@ -9,6 +9,7 @@
 use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::cuts::Cuts;
+use super::ranked::{Ranked, word};
 use super::sets::{SetReader, Sets};
 use super::table::Names;
 use super::verdicts::{Row, Verdicts};
@@ -282,7 +283,8 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
     }
     let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
     let by_component = corpus.shuffle::<Candidate>(u32::BITS)?;
-    let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), corpus.budget(32));
+    let components = numbered(&roots, &alone);
+    let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), components.count());
     let mut names = Names::for_corpus(corpus);
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
@@ -308,7 +310,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
                 let component = roots[f.doc as usize];
                 let shingles = match known.get(&f.sequence) {
                     Some(&ticket) => ticket,
-                    None => shingles.put(component, &f.shingles)?,
+                    None => shingles.put(components.below(component.into()), &f.shingles)?,
                 };
                 if known.len() < most_known {
                     known.insert(f.sequence, shingles);
@@ -322,10 +324,20 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
             Ok(())
         },
     )?;
-    drop((known, roots, alone, order));
+    drop((known, components, roots, alone, order));
     let verdicts = verdicts(corpus, near, (by_component, rows), &shingles.finish())?;
     let verdicts = Verdicts::gather(corpus, verdicts)?;
     Ok(Outcome { verdicts, names, census })
+}
+
+/// The components of more than one document, numbered by their roots.
+fn numbered(roots: &[u32], alone: &[bool]) -> Ranked {
+    let mut words = vec![0u64; roots.len().div_ceil(64)];
+    for ((doc, &root), &alone) in (0u64..).zip(roots).zip(alone) {
+        let heads = !alone && u64::from(root) == doc;
+        words[word(doc)] |= u64::from(heads) << (doc % 64);
+    }
+    Ranked::new(words).expect("documents are numbered by u32")
 }
 
 fn candidate(record: &RecordView<'_>, visible: &[u64], near: &Near, scratch: &mut Vec<u64>, name: String) -> Found {

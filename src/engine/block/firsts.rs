@@ -7,8 +7,8 @@
 //! Memory: 8 bytes a document while grams are folded; a bit a token of those places, and an eighth of that to count them.
 
 use super::find::too_many;
-use super::ranked::{Ranked, word};
 use crate::Result;
+use crate::engine::ranked::{Ranked, word};
 use crate::engine::table::Table;
 use crate::span::TokenSpan;
 use std::sync::atomic::{AtomicU64, Ordering};

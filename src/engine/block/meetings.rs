@@ -7,8 +7,8 @@
 //! [`Firsts`]: super::firsts::Firsts
 
 use super::postings::Link;
-use super::ranked::Ranked;
 use crate::block::chain::fewest_meetings;
+use crate::engine::ranked::Ranked;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Met as often as it takes.

@@ -26,7 +26,6 @@ mod judge;
 mod kept;
 mod meetings;
 mod postings;
-mod ranked;
 mod reviewed;
 mod shown;
 mod sieve;
