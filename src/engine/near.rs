@@ -169,7 +169,7 @@ fn units<'t>(near: &Near, text: &str, tokens: &'t Tokens, cuts: &[ByteSpan], buf
 
 /// First read: documents that share a key are candidates.
 fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts) -> Result<Candidates> {
-    let bands = corpus.shuffle::<Band>(64)?;
+    let bands = corpus.shuffle::<Band>(lsh::SHORT_KEY_BITS)?;
     let (mut census, mut ranks) = (Census::default(), Vec::new());
     let ranked = !near.options().keeps_in_order();
     let sources = sources(corpus, &near.options().prefer)?;
@@ -190,7 +190,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts) -> Result<Candidate
                     let value = record.rank.unwrap_or(f64::NAN);
                     ranks.push(Rank { source: sources[record.file as usize], doc: record.doc, tokens, value });
                 }
-                keys.iter().try_for_each(|&key| scatter.push(Band { key, doc: record.doc }))
+                keys.iter().try_for_each(|&key| scatter.push(Band { key: lsh::shortened(key), doc: record.doc }))
             };
             corpus.visit(parser, chunk, |_| true, record, |error| bad.push(error))?;
             share.bad = bad;
