@@ -5,9 +5,11 @@
 //! threads. Memory: three batches, `O(threads x chunk)`, each at most a sixteenth of the budget and a record. What a worker
 //! needed for a record far longer than a chunk it does not keep.
 
+use super::kernel::give_back_freed_memory;
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
 use super::room::size;
+use super::summary::resident_bytes;
 use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
@@ -151,10 +153,18 @@ impl<'a> Corpus<'a> {
             .with_max_len(1)
             .map(|(i, mut partition)| self.fold_one(i, &mut partition, &fold))
             .collect();
+        self.give_back();
         folded.into_iter().collect()
     }
 
-    /// The same for partitions that are folded again later.
+    /// At the end of a stage: what it freed goes back to the system where the process holds more than half of its budget.
+    fn give_back(&self) {
+        if resident_bytes() > self.options.memory_bytes / 2 {
+            give_back_freed_memory();
+        }
+    }
+
+    /// As [`fold`](Self::fold), for partitions that are folded again later.
     pub(super) fn fold_kept<P: Posting, R: Send>(
         &self,
         partitions: &mut [Partition<P>],
@@ -226,6 +236,8 @@ impl<'a> Corpus<'a> {
             }
             current = next?;
         }
+        drop((reader, states));
+        self.give_back();
         // A wish to stop that came while the last chunks were under way is heard before the next stage or the commit.
         self.check_cancelled()
     }

@@ -9,6 +9,7 @@ mod census;
 mod corpus;
 mod cuts;
 mod explain;
+mod kernel;
 mod landing;
 mod near;
 pub mod options;

@@ -308,17 +308,25 @@ pub fn share(part: u64, whole: u64) -> f64 {
 /// CPU seconds and the most memory of this process; zeros where the system does not tell.
 #[must_use]
 pub fn process_usage() -> (f64, u64) {
-    let field = |table: &str, name: &str| {
-        let line = table.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
-    };
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = field(&status, "VmHWM:").unwrap_or(0) * 1024;
+    let peak = status_bytes("VmHWM:");
     // Fields 14 and 15 of stat, in hundredths of a second; the command in field 2 may hold spaces, so count from its end.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks: u32 = after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u32>().ok()).sum();
     (f64::from(ticks) / 100.0, peak)
+}
+
+/// Bytes of memory that this process holds now; 0 where the system does not tell.
+pub(super) fn resident_bytes() -> u64 {
+    status_bytes("VmRSS:")
+}
+
+/// A field of the process's status that counts kilobytes.
+fn status_bytes(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = field.and_then(|field| field.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
 }
 
 #[cfg(test)]

@@ -185,21 +185,25 @@ struct Edited {
     cuts: Cuts,
     /// [`Edit::new`] of each.
     new: Table<u32>,
-    /// [`Edit::matches`] of each.
+    /// [`Edit::matches`] of each, of as many as there is room for: a document without is searched again.
     matches: Table<Match>,
+    most_matches_bytes: usize,
 }
 
 impl Edited {
     fn new(corpus: &Corpus<'_>) -> Self {
         let (cuts, new, matches) = (Cuts::default(), Table::default(), Table::default());
-        Self { names: Names::for_corpus(corpus), cuts, new, matches }
+        let most_matches_bytes = corpus.budget(16);
+        Self { names: Names::for_corpus(corpus), cuts, new, matches, most_matches_bytes }
     }
 
     fn add(&mut self, edit: Edit) -> Result<()> {
         let Edit { doc, name, text_bytes, cuts, new, matches } = edit;
         self.cuts.push(doc, cuts);
         new.into_iter().for_each(|t| self.new.push(doc, t));
-        matches.into_iter().for_each(|found| self.matches.push(doc, found));
+        if self.matches.bytes() < self.most_matches_bytes {
+            matches.into_iter().for_each(|found| self.matches.push(doc, found));
+        }
         self.names.push(doc, &name, text_bytes)
     }
 }
