@@ -12,6 +12,8 @@ executor costs a stage at most and plans stay short.
 """
 
 import functools
+import itertools
+import os
 from typing import NamedTuple
 
 _PACKETS = "bucket long, packet binary"
@@ -461,18 +463,18 @@ def _map(name, *arguments):
 
 
 def _fold(name, *arguments):
-    """A fold over all batches of a partition, of rows or packets of them, by the class of this name."""
+    """A fold over all rows of a partition, by the class of this name; one over packets takes some buckets at once."""
 
     def run(batches):
         import pyarrow
 
-        from descale.spark import _kernel, _rows
+        from descale.spark import _kernel, _portions
 
-        kernel = _kernel(name, arguments)
-        for batch in batches:
-            for rows in _rows(batch):
+        for portion in _portions(batches):
+            kernel = _kernel(name, arguments)
+            for rows in portion:
                 kernel.push(rows)
-        yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
+            yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
 
     return run
 
@@ -498,12 +500,28 @@ def _as_they_are(batches):
     return batches
 
 
-def _rows(batch):
-    """The rows of a batch; those in packets a few packets at once, for they are much smaller than what is in them."""
+def _portions(batches):
+    """The rows of a partition, divided into what is folded at once: all of it, or of packets all of some buckets."""
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return
+    batches = itertools.chain([first], batches)
+    if "packet" not in first.schema.names:
+        yield batches
+        return
     from descale import _descale
 
-    if "packet" not in batch.schema.names:
-        yield batch
-        return
-    for start in range(0, batch.num_rows, _PACKETS_AT_ONCE):
-        yield from _descale.unpack(batch.slice(start, _PACKETS_AT_ONCE))
+    # Where Spark shuffles there is room.
+    shelf = _descale.Shelf(os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None)
+    for batch in batches:
+        shelf.push(batch)
+
+    def portion():
+        ends = False
+        while not ends:
+            packets, ends = shelf.pop()
+            yield from _descale.unpack(packets)
+
+    while len(shelf):
+        yield portion()
