@@ -7,7 +7,8 @@ offers is used: the DataFrame API and ``mapInArrow``. The package must be instal
 What is shuffled are keys and numbers, the shingles of candidates (8 bytes a token), and of each block the letters and
 the pictures of five places, never texts. What goes from a map or a fold to a fold travels in packets, many rows in one
 value: Spark takes every row that it shuffles apart and puts it together again, at a cost above that of the fold. Every fold
-sorts its partition itself and trusts no order. Stages are written to the checkpoint folder and read back, so that a lost
+sorts what it takes itself and trusts no order, and takes of packets some megabytes at once, however large the partition is.
+Stages are written to the checkpoint folder and read back, so that a lost
 executor costs a stage at most and plans stay short.
 """
 
@@ -100,8 +101,8 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
         id: the column that numbers the rows: whole numbers, each once. Their order is the input order, which says who
             is kept; ``file_number << 40 | row_number`` is one that never changes. (``monotonically_increasing_id``
             changes with the partitions: a retried task would number its rows anew.)
-        partitions: of the shuffles; without it, what Spark is configured to. One should hold at most about ten
-            million postings, 10 to 15 bytes each on the way and 24 to 48 in the fold.
+        partitions: of the shuffles; without it, what Spark is configured to. A worker folds a partition by some
+            megabytes at once, and keeps the rest in a file of Spark's local folders where it is larger than 32 MB.
         broadcast_rows: what was found of documents is looked up in the texts by broadcasts of so many (about 100 bytes
             each).
         **options: those of :func:`descale.dedup` that decide on near-duplicates: ``threshold``, ``recall``, ``keep``,
