@@ -125,12 +125,16 @@ class Watch:
             held = collections.Counter()
             for process in self._below(os.getpid()):
                 try:
-                    kind = self._kind(process)
+                    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                    line = self._line(process)
+                    kind = self._kind(line)
+                    # A JVM that is about to run a program is seen twice, all of its memory too.
+                    if kind in ["executors", "driver"] and line == self._line(fields[1]):
+                        continue
                     held[kind] += self._share(process)
-                    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
                 except OSError:
                     continue
-                self._ticks[process] = kind, sum(map(int, times))
+                self._ticks[process] = kind, sum(map(int, fields[11:13]))
             held["all"] = held.total()
             self.peak |= held
 
@@ -144,8 +148,10 @@ class Watch:
                 yield child
                 yield from self._below(child)
 
-    def _kind(self, process):
-        line = Path(f"/proc/{process}/cmdline").read_text()
+    def _line(self, process):
+        return Path(f"/proc/{process}/cmdline").read_text()
+
+    def _kind(self, line):
         marks = {"CoarseGrainedExecutorBackend": "executors", "pyspark.daemon": "workers", "java": "driver"}
         return next((kind for mark, kind in marks.items() if mark in line), "job")
 

@@ -7,11 +7,14 @@ offers is used: the DataFrame API and ``mapInArrow``. The package must be instal
 What is shuffled are keys and numbers, the shingles of candidates (8 bytes a token), and of each block the letters and
 the pictures of five places, never texts. What goes from a map or a fold to a fold travels in packets, many rows in one
 value: Spark takes every row that it shuffles apart and puts it together again, at a cost above that of the fold. Every fold
-sorts its partition itself and trusts no order. Stages are written to the checkpoint folder and read back, so that a lost
+sorts what it takes itself and trusts no order, and takes of packets some megabytes at once, however large the partition is.
+Stages are written to the checkpoint folder and read back, so that a lost
 executor costs a stage at most and plans stay short.
 """
 
 import functools
+import itertools
+import os
 from typing import NamedTuple
 
 _PACKETS = "bucket long, packet binary"
@@ -98,8 +101,8 @@ def dedup(df, *, checkpoint, text="text", id="id", partitions=None, broadcast_ro
         id: the column that numbers the rows: whole numbers, each once. Their order is the input order, which says who
             is kept; ``file_number << 40 | row_number`` is one that never changes. (``monotonically_increasing_id``
             changes with the partitions: a retried task would number its rows anew.)
-        partitions: of the shuffles; without it, what Spark is configured to. One should hold at most about ten
-            million postings, 10 to 15 bytes each on the way and 24 to 48 in the fold.
+        partitions: of the shuffles; without it, what Spark is configured to. A worker folds a partition by some
+            megabytes at once, and keeps the rest in a file of Spark's local folders where it is larger than 32 MB.
         broadcast_rows: what was found of documents is looked up in the texts by broadcasts of so many (about 100 bytes
             each).
         **options: those of :func:`descale.dedup` that decide on near-duplicates: ``threshold``, ``recall``, ``keep``,
@@ -461,18 +464,18 @@ def _map(name, *arguments):
 
 
 def _fold(name, *arguments):
-    """A fold over all batches of a partition, of rows or packets of them, by the class of this name."""
+    """A fold over all rows of a partition, by the class of this name; one over packets takes some buckets at once."""
 
     def run(batches):
         import pyarrow
 
-        from descale.spark import _kernel, _rows
+        from descale.spark import _kernel, _portions
 
-        kernel = _kernel(name, arguments)
-        for batch in batches:
-            for rows in _rows(batch):
+        for portion in _portions(batches):
+            kernel = _kernel(name, arguments)
+            for rows in portion:
                 kernel.push(rows)
-        yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
+            yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
 
     return run
 
@@ -498,12 +501,28 @@ def _as_they_are(batches):
     return batches
 
 
-def _rows(batch):
-    """The rows of a batch; those in packets a few packets at once, for they are much smaller than what is in them."""
+def _portions(batches):
+    """The rows of a partition, divided into what is folded at once: all of it, or of packets all of some buckets."""
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return
+    batches = itertools.chain([first], batches)
+    if "packet" not in first.schema.names:
+        yield batches
+        return
     from descale import _descale
 
-    if "packet" not in batch.schema.names:
-        yield batch
-        return
-    for start in range(0, batch.num_rows, _PACKETS_AT_ONCE):
-        yield from _descale.unpack(batch.slice(start, _PACKETS_AT_ONCE))
+    # Where Spark shuffles there is room.
+    shelf = _descale.Shelf(os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None)
+    for batch in batches:
+        shelf.push(batch)
+
+    def portion():
+        ends = False
+        while not ends:
+            packets, ends = shelf.pop()
+            yield from _descale.unpack(packets)
+
+    while len(shelf):
+        yield portion()

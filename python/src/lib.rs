@@ -35,6 +35,7 @@ fn _descale(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(parts::similarity, module)?)?;
     module.add_function(wrap_pyfunction!(parts::similarities, module)?)?;
     module.add_class::<packets::Packer>()?;
+    module.add_class::<packets::Shelf>()?;
     module.add_function(wrap_pyfunction!(packets::unpack, module)?)?;
     module.add_class::<shuffled::Bands>()?;
     module.add_class::<shuffled::Edges>()?;

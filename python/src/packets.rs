@@ -11,9 +11,12 @@
 //! zero. A whole number is written as the difference to the row before, with small ones of either sign as small numbers;
 //! bytes are written after their length. Rows of documents come nearly in order, so a document and a position mostly take
 //! a byte or two, and a hash eight.
+//!
+//! At a fold packets wait on a [`Shelf`] until all of the partition are there, and are folded some buckets at once: so what a
+//! fold holds is bounded by the biggest bucket, not by the partition. Beyond some megabytes a shelf keeps them in a file.
 
 use crate::blocks::binary;
-use crate::errors::input;
+use crate::errors::{exception, input};
 use crate::shuffled::{batches, column, numbers, whole};
 use crate::tables::{PyTable, table};
 use crate::watch::detached;
@@ -22,16 +25,24 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, LargeBinaryArray, RecordBatch};
 use arrow_schema::DataType;
+use descale::shuffle::{SpillArea, Stash, Ticket};
 use descale::{Error, hash};
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyArray;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A packet is sent when it has as many bytes. Engines hand them over ten thousand at once: that is 80 MB at most.
 const PACKET_BYTES: usize = 8 << 10;
 /// All packets are sent when they have as many bytes together.
 const HELD_BYTES: usize = 64 << 20;
+/// Packets on a shelf that are kept in memory; the rest lie in a file.
+const SHELF_BYTES: usize = 32 << 20;
+/// Packets that are folded at once. A posting is ten to fifteen bytes here and some hundred in a fold.
+const PORTION_BYTES: usize = 16 << 20;
+/// Packets that are taken down and unpacked at once.
+const POPPED_BYTES: usize = 2 << 20;
 /// The size of a value that is null.
 const NULL: u8 = 15;
 
@@ -231,6 +242,80 @@ fn put(bytes: &mut Vec<u8>, number: u64) -> u8 {
     bytes.extend_from_slice(&number.to_le_bytes());
     bytes.truncate(end);
     u8::try_from(size).expect("eight at most")
+}
+
+/// The packets of a partition, by bucket.
+#[pyclass(module = "descale._descale")]
+pub(crate) struct Shelf {
+    stash: Stash,
+    /// In order of the buckets, once one was taken.
+    packets: VecDeque<(i64, Ticket)>,
+    in_order: bool,
+    portion_bytes: usize,
+    /// Bytes since a fold could end.
+    taken: usize,
+}
+
+#[pymethods]
+impl Shelf {
+    /// What memory does not hold goes to a file in this folder, or in the system's temporary folder.
+    #[new]
+    #[pyo3(signature = (folder = None, memory_bytes = SHELF_BYTES, portion_bytes = PORTION_BYTES))]
+    fn new(folder: Option<PathBuf>, memory_bytes: usize, portion_bytes: usize) -> PyResult<Self> {
+        let area = SpillArea::new(folder.as_deref()).map_err(|error| exception(&error))?;
+        let stash = Stash::new(&Arc::new(area), memory_bytes);
+        Ok(Self { stash, packets: VecDeque::new(), in_order: false, portion_bytes, taken: 0 })
+    }
+
+    /// Takes a batch of bucket and packet.
+    fn push(&mut self, py: Python<'_>, rows: AnyArray) -> PyResult<()> {
+        for batch in batches(rows)? {
+            let (buckets, packets) = (whole(&batch, "bucket")?, binary(&batch, "packet")?);
+            detached(py, || {
+                for (&bucket, packet) in buckets.values().iter().zip(packets.iter()) {
+                    self.packets.push_back((bucket, self.stash.put(packet.unwrap_or_default())?));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes down some packets, and says whether a fold may end with them: no other packet has their buckets, and there were
+    /// enough since it last could.
+    fn pop(&mut self, py: Python<'_>) -> PyResult<(PyTable, bool)> {
+        let (mut buckets, mut packets) = (Vec::new(), BinaryBuilder::new());
+        let ends = detached(py, || {
+            if !self.in_order {
+                self.packets.make_contiguous().sort_unstable();
+                self.in_order = true;
+            }
+            let mut packet = Vec::new();
+            while let Some((bucket, ticket)) = self.packets.pop_front() {
+                self.stash.get(ticket, &mut packet)?;
+                buckets.push(bucket);
+                packets.append_value(&packet);
+                self.taken += packet.len();
+                let is_last = self.packets.front().is_none_or(|next| next.0 != bucket);
+                if is_last && self.taken >= self.portion_bytes {
+                    break;
+                }
+                if packets.values_slice().len() >= POPPED_BYTES && !self.packets.is_empty() {
+                    return Ok(false);
+                }
+            }
+            self.taken = 0;
+            Ok(true)
+        })?;
+        let packets: ArrayRef = Arc::new(packets.finish());
+        let packets = table(vec![("bucket", numbers(buckets)), ("packet", packets)])?;
+        Ok((PyTable(packets), ends))
+    }
+
+    /// The packets that lie on it.
+    fn __len__(&self) -> usize {
+        self.packets.len()
+    }
 }
 
 /// A column of rows that were packed.

@@ -5,6 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
+import descale.spark
 from descale import _descale
 
 
@@ -136,3 +137,22 @@ def test_grams_that_meet_in_half_of_the_copies_are_of_one_template(seed):
         for at in range(row["position"], row["position"] + row["length"]):
             assert found.setdefault((row["doc"], at), (row["template"], row["token"])) == (row["template"], row["token"])
     assert found == {place: expected[gram] for place, (gram, _) in hits.items() if gram in expected}
+
+
+@pytest.mark.parametrize("portion_bytes", [0, 20_000])
+def test_portions_do_not_count(monkeypatch, portion_bytes):
+    rng = random.Random(portion_bytes)
+    seeds = [{"key": rng.randrange(4000), "doc": rng.randrange(1 << 30), "position": rng.randrange(99)} for _ in range(9000)]
+    table = whole_numbers(seeds, ["key", "doc", "position"])
+    packets = list(descale.spark._in_packets(iter, ["key"], 64)(table.to_batches(max_chunksize=1000)))
+    whole = pa.Table.from_batches(descale.spark._fold("Places")(packets))
+    shelves = []
+    make = _descale.Shelf
+    monkeypatch.setattr(_descale, "Shelf", lambda folder: shelves.append(folder) or make(folder, 10_000, portion_bytes))
+    parts = list(descale.spark._fold("Places")(packets))
+    assert len(shelves) == 1 and len(parts) > 2
+    assert sorted(map(str, pa.Table.from_batches(parts).to_pylist())) == sorted(map(str, whole.to_pylist()))
+
+
+def test_a_partition_without_rows_gives_none():
+    assert list(descale.spark._fold("Places")([])) == []

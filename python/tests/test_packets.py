@@ -67,6 +67,55 @@ def test_rows_of_several_kinds_travel_together():
     assert sorted(map(rows, unpacked(packets)), key=len) == [rows(templates), rows(pa.concat_tables([hits, hits]))]
 
 
+def taken_down(shelf):
+    """The packets in portions, as folds take them."""
+    portions, ends = [], True
+    while len(shelf):
+        if ends:
+            portions.append([])
+        packets, ends = shelf.pop()
+        portions[-1] += pa.table(packets).to_pylist()
+    assert ends
+    return portions
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_all_packets_of_a_bucket_are_taken_down_in_one_portion(tmp_path, seed):
+    rng = random.Random(seed)
+    given = packed(list(tables(rng, 5)), ["key"], rng.choice([1, 7, 64]))
+    portion_bytes = rng.choice([0, 3000, 50_000, 1 << 20])
+    shelf = _descale.Shelf(tmp_path, rng.choice([0, 3000, 1 << 20]), portion_bytes)
+    for packets in given:
+        shelf.push(packets)
+    portions = taken_down(shelf)
+    assert rows(pa.Table.from_pylist(sum(portions, []))) == rows(pa.concat_tables(given))
+    buckets = [{row["bucket"] for row in portion} for portion in portions]
+    assert sum(map(len, buckets)) == len(set.union(*buckets))
+    for portion in portions:
+        before_last = [row["packet"] for row in portion if row["bucket"] != portion[-1]["bucket"]]
+        assert portion is portions[-1] or sum(len(row["packet"]) for row in portion) >= portion_bytes
+        assert not before_last or sum(map(len, before_last)) < portion_bytes
+
+
+def test_a_big_bucket_is_taken_down_bit_by_bit_and_leaves_nothing(tmp_path):
+    packets = [bytes([number % 251]) * 8192 for number in range(1000)]
+    shelf = _descale.Shelf(tmp_path, 1 << 20, 0)
+    shelf.push(pa.table({"bucket": pa.array([7] * 1000, pa.int64()), "packet": packets}))
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.run")) > 6 << 20
+    portions = []
+    while len(shelf):
+        portions.append(shelf.pop())
+    assert [ends for _, ends in portions] == [False, False, False, True]
+    assert [packet for table, _ in portions for packet in pa.table(table)["packet"].to_pylist()] == packets
+    del shelf
+    assert not list(tmp_path.rglob("*.run"))
+
+
+def test_a_shelf_needs_its_folder(tmp_path):
+    with pytest.raises(descale.ResourceError, match="none"):
+        _descale.Shelf(tmp_path / "none")
+
+
 def test_broken_packets_are_an_error():
     (packet,) = pa.concat_tables(packed(list(tables(random.Random(2), 1)), [], 1))["packet"].to_pylist()[:1]
     for end in [0, 1, 2, 5, *range(20, len(packet), 97)]:
