@@ -464,8 +464,8 @@ fn joined(stretches: &[Stretch], links: Vec<(i64, i64, u32, u32)>) -> descale::R
     Ok(components.into_roots())
 }
 
-/// Runs grouped by home, and the stretches of templates there, become pieces of runs that know their templates. A gram
-/// that is in no stretch is a template of its own.
+/// Runs grouped by home, and the stretches of templates there, become pieces of runs that know their templates. Of a gram
+/// that is in no stretch no piece tells: [`Copies`](super::judge::Copies) takes it for a template of its own.
 #[pyclass(module = "descale._descale")]
 #[derive(Default)]
 pub(crate) struct Templates {
