@@ -105,6 +105,11 @@ impl Index {
         Self { places: sorted, buckets, bucket_bits, filter }
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.places) + size_of_val(&*self.buckets) + size_of_val(&*self.filter)
+    }
+
     /// Calls `each` with every place of the grams of `codes` that are looked up and the entries hold: the gram's first
     /// letter in `codes`, ascending, and the places, ascending by entry and position. `O(codes + places)`.
     pub(super) fn scan(&self, codes: &[u8], mut each: impl FnMut(u32, &Place)) {

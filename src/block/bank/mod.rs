@@ -113,6 +113,13 @@ impl Bank {
         self.entries.is_empty()
     }
 
+    /// Bytes of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let letters: usize = self.entries.iter().map(|entry| size_of::<Entry>() + entry.letters.capacity()).sum();
+        letters + self.index.bytes()
+    }
+
     /// Replaces `out` by the occurrences in a document, ascending.
     pub fn find(&self, document: &Letters, search: &mut Search, out: &mut Vec<Match>) {
         out.clear();

@@ -121,5 +121,6 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     };
     let (mut templates, untold) = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
+    let _bank = corpus.hold(bank.bytes());
     Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
 }
