@@ -38,8 +38,8 @@ impl Dense {
         }
     }
 
-    /// Calls `each` with the hash of [`Options::gram_bits`], the position and the marks of every gram of `regions` that counts, ascending where
-    /// the regions do; `sift` takes out of hashes and positions what is not wanted.
+    /// Calls `each` with the hash of [`Options::gram_bits`], the position and the marks of every gram of `regions` that counts,
+    /// ascending where the regions do; `sift` takes out of hashes and positions what is not wanted.
     ///
     /// # Errors
     /// What `each` fails with.

@@ -29,8 +29,10 @@ pub(super) struct Corpus<'a> {
     pub(super) area: Arc<SpillArea>,
     /// Bytes of the tables that are no part of a shuffle or a stash.
     held: Arc<AtomicUsize>,
-    /// Whether it was told that they leave too little, and that a record is long.
-    told: [AtomicBool; 2],
+    /// Whether it was told that they leave too little.
+    told_of_tables: AtomicBool,
+    /// Whether it was told that a record is long.
+    told_of_record: AtomicBool,
 }
 
 /// Memory that is spoken for until this is dropped.
@@ -85,7 +87,8 @@ impl<'a> Corpus<'a> {
             progress,
             area: Arc::new(SpillArea::new(temp_dir.as_deref())?),
             held: Arc::default(),
-            told: Default::default(),
+            told_of_tables: AtomicBool::default(),
+            told_of_record: AtomicBool::default(),
         })
     }
 
@@ -105,7 +108,7 @@ impl<'a> Corpus<'a> {
     pub(super) fn hold(&self, bytes: usize) -> Held {
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let leaves_too_little = held > self.memory() - self.memory() / LEAST_PART;
-        if leaves_too_little && !self.told[0].swap(true, Ordering::Relaxed) {
+        if leaves_too_little && !self.told_of_tables.swap(true, Ordering::Relaxed) {
             self.progress.warn(&format!(
                 "what must stay in memory of this corpus leaves less than a quarter of --memory {}: the run may hold more \
                  than that, and is faster with {} or more",
@@ -118,7 +121,7 @@ impl<'a> Corpus<'a> {
 
     /// Tells, once, of a record that takes more memory than there is for it.
     fn look_at(&self, chunk: &Chunk) {
-        if chunk.bytes.len() > self.memory() / LONG_PART && !self.told[1].swap(true, Ordering::Relaxed) {
+        if chunk.bytes.len() > self.memory() / LONG_PART && !self.told_of_record.swap(true, Ordering::Relaxed) {
             let file = chunk.parts.first().map(|part| part.input.path.display().to_string());
             self.progress.warn(&format!(
                 "{}: a record of {} takes about five times that while it is read: the run may hold more than --memory {}; \

@@ -282,9 +282,11 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
         }
     }
     let rows = u32::try_from(roots.len()).expect("documents are numbered by u32");
-    let by_component = corpus.shuffle::<Candidate>(u32::BITS)?;
     let components = numbered(&roots, &alone);
+    let documents = corpus.hold(size_of_val(&*roots) + size_of_val(&*alone) + size_of_val(&*order));
     let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), components.count());
+    let _components = corpus.hold(shingles.bytes());
+    let by_component = corpus.shuffle::<Candidate>(u32::BITS)?;
     let mut names = Names::for_corpus(corpus);
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
@@ -324,7 +326,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
             Ok(())
         },
     )?;
-    drop((known, components, roots, alone, order));
+    drop((known, components, roots, alone, order, documents));
     let verdicts = verdicts(corpus, near, (by_component, rows), &shingles.finish())?;
     let verdicts = Verdicts::gather(corpus, verdicts)?;
     Ok(Outcome { verdicts, names, census })
