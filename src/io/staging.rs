@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::lease::{self, Lease, is_taken, stands_at};
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -87,8 +88,11 @@ impl Staging {
             return Ok(());
         }
         fs::create_dir(&stages).map_err(|e| Error::io("create the folder", &stages, e))?;
+        // As a stage, for half a manifest would be that of another run.
         let path = stages.join(MANIFEST);
-        fs::write(&path, manifest).map_err(|e| Error::io("write", &path, e))
+        self.finish_stage(MANIFEST, |mut file| {
+            file.write_all(manifest.as_bytes()).map_err(|e| Error::io("write", &path, e))
+        })
     }
 
     /// The file of a finished stage.
@@ -339,6 +343,18 @@ mod tests {
                 assert!(!partial.exists());
             }
         }
+    }
+
+    #[test]
+    fn a_run_killed_while_it_notes_what_it_is_made_from_can_be_gone_on_with() {
+        let root = tempfile::tempdir().unwrap();
+        let dead = root.path().join(".descale-partial-dead").join(STAGES);
+        fs::create_dir_all(&dead).unwrap();
+        fs::write(dead.join(format!("{MANIFEST}.begun")), "half of").unwrap();
+        let staging = Staging::resume(root.path(), "all of it", &|_| unreachable!("there is no other")).unwrap();
+        staging.note("all of it").unwrap();
+        let noted = staging.partial.path().join(STAGES).join(MANIFEST);
+        assert_eq!(fs::read_to_string(noted).unwrap(), "all of it");
     }
 
     fn copy_tree(from: &Path, to: &Path) {
