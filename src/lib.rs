@@ -56,6 +56,7 @@ pub mod io;
 mod lease;
 pub mod near;
 pub mod plan;
+mod ranked;
 pub mod record;
 pub mod report;
 pub mod shuffle;

@@ -13,12 +13,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("span", &["error"]),
     ("cpu", &[]),
     ("hash", &["cpu"]),
+    ("ranked", &[]),
     ("lease", &["error"]),
     ("record", &["error", "span"]),
     // The core.
     ("text", &["error", "span", "hash", "cpu", "record"]),
     ("near", &["error", "span", "hash", "cpu", "record", "text"]),
-    ("block", &["error", "span", "hash", "cpu", "record", "text"]),
+    ("block", &["error", "span", "hash", "ranked", "cpu", "record", "text"]),
     ("plan", &["error", "span", "hash", "record", "text", "near", "block"]),
     // Machinery.
     ("shuffle", &["error", "hash", "lease"]),
@@ -29,12 +30,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Conductors.
     (
         "engine",
-        &["error", "span", "hash", "record", "text", "near", "block", "plan", "shuffle", "io", "index", "report"],
+        &[
+            "error", "span", "hash", "ranked", "record", "text", "near", "block", "plan", "shuffle", "io", "index",
+            "report",
+        ],
     ),
 ];
 
 /// The modules that take slices and return values: no files, threads, clocks, locks, environment.
-const CORE: &[&str] = &["error", "span", "hash", "record", "text", "near", "block", "plan"];
+const CORE: &[&str] = &["error", "span", "hash", "ranked", "record", "text", "near", "block", "plan"];
 
 /// What the core must not touch.
 const IMPURE: &[&str] =

@@ -64,8 +64,16 @@ impl Template {
                 copies.iter().partition(|c| sprees.binary_search(&c.doc).is_ok());
             going.extend(go.iter().copied().filter(goes).map(place));
             spared.extend(stay.into_iter().map(place));
+            going.shrink_to_fit();
         }
         Some(Self { evidence, reason, first, places, copies: going, spared })
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + (self.places.capacity() + self.copies.capacity() + self.spared.capacity()) * size_of::<Place>()
     }
 
     /// One that only a reviewed list knows.
@@ -131,11 +139,17 @@ impl<K: Ord + std::marker::Copy, T> Judged<K, T> {
         }
     }
 
-    /// Adds those of another part of the corpus.
-    pub fn merge(&mut self, other: Self) {
-        self.goes.extend(other.goes);
-        self.untold += other.untold;
-        other.stays.into_iter().for_each(|(weight, at, template)| self.stay(weight, at, template));
+    /// Those of all parts of a corpus.
+    #[must_use]
+    pub fn of_parts(parts: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        all.goes.reserve_exact(parts.iter().map(|part| part.goes.len()).sum());
+        for part in parts {
+            all.goes.extend(part.goes);
+            all.untold += part.untold;
+            part.stays.into_iter().for_each(|(weight, at, template)| all.stay(weight, at, template));
+        }
+        all
     }
 
     /// Forgets those beyond [`MAX_TOLD`].
@@ -276,10 +290,8 @@ mod tests {
                 }
                 part
             };
-            let mut parted = Judged::default();
-            parted.merge(all(cut..weights.len()));
-            parted.merge(all(0..cut));
-            let (told, untold) = parted.finish();
+            let parts = vec![all(cut..weights.len()), all(0..cut)];
+            let (told, untold) = Judged::of_parts(parts).finish();
             let (goes, mut stays): (Vec<usize>, Vec<usize>) = (0..weights.len()).partition(|&i| weights[i] == 7);
             stays.sort_by_key(|&i| Reverse(weights[i]));
             let mut expected = [&goes, &stays[..MAX_TOLD]].concat();

@@ -14,7 +14,6 @@ mod landing;
 mod near;
 pub mod options;
 pub mod progress;
-mod ranked;
 mod rewrite;
 mod room;
 mod sets;

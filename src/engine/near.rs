@@ -9,12 +9,12 @@
 use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::cuts::Cuts;
-use super::ranked::{Ranked, word};
 use super::sets::{SetReader, Sets};
 use super::table::Names;
 use super::verdicts::{Row, Verdicts};
 use crate::io::{InputFile, Parser};
 use crate::near::{self, Components, Decider, Foreseen, Member, Near, Rank, lsh};
+use crate::ranked::{Ranked, word};
 use crate::record::RecordView;
 use crate::shuffle::{Posting, Shuffle, Stash, Ticket};
 use crate::span::ByteSpan;

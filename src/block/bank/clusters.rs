@@ -8,7 +8,7 @@
 //! document and 24 a template.
 
 use super::index::STRIDE;
-use super::{Entry, GRAM, MAX_STEP, MIN_ANCHORED, MIN_PART, narrow};
+use super::{GRAM, MAX_STEP, MIN_ANCHORED, MIN_PART, narrow};
 
 /// Letters that a document and a template have in common, one after the other; at least a gram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,11 @@ impl Run {
 
     pub(super) fn end(&self) -> u32 {
         self.at + self.letters
+    }
+
+    /// Whether it has the gram at this place of the document and that of the template.
+    pub(super) fn has(&self, at: u32, template_at: u32) -> bool {
+        self.diagonal() == at.wrapping_sub(template_at) && at >= self.at && at + narrow(GRAM) <= self.end()
     }
 
     /// What its place in the document is ahead of that in the template, modulo 2^32.
@@ -101,9 +106,8 @@ impl Cluster {
         self.newest = place;
     }
 
-    /// Whether a chain of its runs can be an occurrence.
-    pub(super) fn may_match(&self, entry: &Entry) -> bool {
-        let letters = narrow(entry.letters.len());
+    /// Whether a chain of its runs can be an occurrence of a template of so many letters.
+    pub(super) fn may_match(&self, letters: u32) -> bool {
         let spanned = self.high - self.low;
         self.covered >= MIN_ANCHORED.min(letters) && (spanned * 3 >= letters || spanned >= MIN_PART)
     }
@@ -131,10 +135,7 @@ impl Clusters {
         let newest = self.open[entry as usize].newest;
         let before = |&place: &u32| Some(self.pool[place as usize].1).filter(|&place| place != NONE);
         let places = std::iter::successors(Some(newest).filter(|&place| place != NONE), before);
-        places
-            .take(KNOWN)
-            .map(|place| &self.pool[place as usize].0)
-            .any(|run| run.diagonal() == at.wrapping_sub(template_at) && at >= run.at && at + narrow(GRAM) <= run.end())
+        places.take(KNOWN).map(|place| &self.pool[place as usize].0).any(|run| run.has(at, template_at))
     }
 
     /// Adds a run, which lies nowhere before the last one; the entry's cluster that it closes, if it does.

@@ -11,6 +11,7 @@
 mod chains;
 mod clusters;
 mod index;
+mod set;
 
 use super::letters::{Letters, extend};
 use crate::hash;
@@ -18,7 +19,7 @@ use crate::span::TokenSpan;
 use chains::{Chain, Chaining};
 use clusters::{Cluster, Clusters, Run};
 use index::Index;
-use std::hash::{BuildHasher, RandomState};
+use set::Set;
 
 /// Letters in a gram of the bank.
 const GRAM: usize = 8;
@@ -41,10 +42,21 @@ pub struct Entry {
     pub letters: Vec<u8>,
 }
 
-/// A set of templates, indexed by their letters.
-#[derive(Debug, Default)]
+/// A set of templates by their letters, of which a part at a time is indexed: all, where there is room.
+#[derive(Debug)]
 pub struct Bank {
-    entries: Vec<Entry>,
+    /// What the entries are of.
+    templates: Vec<u32>,
+    /// Their letters, one after the other.
+    letters: Vec<u8>,
+    /// Where those of each begin; one more than there are entries.
+    starts: Vec<usize>,
+    /// The entry that each part begins with; one more than there are parts.
+    parts: Vec<usize>,
+    /// Grams that stand in too many entries, known where there are parts.
+    common: Set,
+    /// Which part is indexed.
+    part: usize,
     index: Index,
 }
 
@@ -91,53 +103,153 @@ fn narrow(n: usize) -> u32 {
     u32::try_from(n).expect("a document has fewer than 2^32 letters")
 }
 
+impl Default for Bank {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 impl Bank {
     /// Indexes the templates, given in order of worth: of fragments of one block, which share a passage, only the first
-    /// is kept. `O(letters log letters)`.
+    /// is kept. `O(letters)`, about 12 bytes of memory a letter.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
-        let entries = distinct(entries);
-        let index = Index::new(&entries);
-        Self { entries, index }
+        Self::within(usize::MAX, entries)
+    }
+
+    /// As [`new`](Self::new), in parts whose indexes take `room_bytes` each. What [`find`](Self::find) gives for all parts
+    /// together is the same, whatever they are.
+    #[must_use]
+    pub fn within(room_bytes: usize, entries: Vec<Entry>) -> Self {
+        let (mut templates, mut letters, mut starts) = (Vec::new(), Vec::new(), vec![0]);
+        // What is shorter than a gram is never found.
+        for entry in entries.into_iter().filter(|entry| entry.letters.len() >= GRAM) {
+            templates.push(entry.template);
+            letters.extend(entry.letters);
+            starts.push(letters.len());
+        }
+        let kept = distinct(&letters, &starts, room_bytes);
+        let mut whole =
+            Self { templates, letters, starts, parts: vec![0], common: Set::new(), part: 0, index: Index::default() };
+        whole.keep(&kept);
+        let most = (room_bytes / index::BYTES_A_LETTER).clamp(1, index::MAX_LETTERS);
+        let mut first = 0;
+        for entry in 0..whole.len() {
+            if entry > first && whole.starts[entry + 1] - whole.starts[first] > most {
+                whole.parts.push(entry);
+                first = entry;
+            }
+        }
+        whole.parts.push(whole.len());
+        if whole.parts() > 1 {
+            whole.common = index::common_grams(&whole.letters, &whole.starts, room_bytes);
+        }
+        whole.turn_to(0);
+        whole
+    }
+
+    /// Drops the entries that are not kept.
+    fn keep(&mut self, kept: &[bool]) {
+        let (mut entries, mut end) = (0, 0);
+        for (entry, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            let of_entry = self.starts[entry]..self.starts[entry + 1];
+            self.templates[entries] = self.templates[entry];
+            self.starts[entries] = end;
+            end += of_entry.len();
+            self.letters.copy_within(of_entry, self.starts[entries]);
+            entries += 1;
+        }
+        self.templates.truncate(entries);
+        self.starts.truncate(entries);
+        self.starts.push(end);
+        self.letters.truncate(end);
+        self.letters.shrink_to_fit();
     }
 
     /// How many templates it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.templates.len()
     }
 
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.templates.is_empty()
+    }
+
+    /// How many parts there are, at least one.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.parts.len() - 1
+    }
+
+    /// Indexes a part in place of the one before.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn turn_to(&mut self, part: usize) {
+        self.index = Index::default();
+        self.part = part;
+        self.index = Index::new(self.letters_of_part(), self.starts_of_part(), &self.common);
+    }
+
+    fn starts_of_part(&self) -> &[usize] {
+        &self.starts[self.parts[self.part]..=self.parts[self.part + 1]]
+    }
+
+    fn letters_of_part(&self) -> &[u8] {
+        let starts = self.starts_of_part();
+        &self.letters[starts[0]..starts[starts.len() - 1]]
     }
 
     /// Bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let letters: usize = self.entries.iter().map(|entry| size_of::<Entry>() + entry.letters.capacity()).sum();
-        letters + self.index.bytes()
+        let entries = size_of_val(&*self.templates) + size_of_val(&*self.starts);
+        self.letters.len() + entries + self.common.bytes() + self.index.bytes()
     }
 
-    /// Replaces `out` by the occurrences in a document, ascending.
+    /// Bytes that each [`Search`] in it takes, besides what a document needs.
+    #[must_use]
+    pub fn bytes_to_search(&self) -> usize {
+        (self.starts_of_part().len() - 1) * size_of::<Cluster>()
+    }
+
+    /// Replaces `out` by the occurrences in a document of what is indexed, ascending.
     pub fn find(&self, document: &Letters, search: &mut Search, out: &mut Vec<Match>) {
         out.clear();
         let Search { clusters, runs, chaining } = search;
-        clusters.begin(self.entries.len());
+        let (letters, starts) = (self.letters_of_part(), self.starts_of_part());
+        let templates = &self.templates[self.parts[self.part]..];
+        let of = |entry: u32| {
+            let [from, to] = [0, 1].map(|i| starts[entry as usize + i] - starts[0]);
+            (templates[entry as usize], &letters[from..to])
+        };
+        clusters.begin(starts.len() - 1);
         let mut look_into = |clusters: &Clusters, entry: u32, cluster: &Cluster| {
-            let entry = &self.entries[entry as usize];
-            if cluster.may_match(entry) {
+            let (template, template_letters) = of(entry);
+            let count = narrow(template_letters.len());
+            if cluster.may_match(count) {
                 clusters.runs(cluster, runs);
-                let fewest = MIN_ANCHORED.min(narrow(entry.letters.len()));
-                chaining.chains(runs, fewest, |chain| occurrence(entry, document, &chain, out));
+                chaining.chains(runs, MIN_ANCHORED.min(count), |chain| {
+                    occurrence((template, template_letters), document, &chain, out);
+                });
             }
         };
-        self.index.scan(&document.codes, |at, place| {
-            if !clusters.has(place.entry, at, place.at) {
-                let run = Run::around(&document.codes, at, &self.entries[place.entry as usize].letters, place.at);
-                if let Some(closed) = clusters.add(place.entry, run) {
-                    look_into(clusters, place.entry, &closed);
+        // Most grams lie in the run that was found last.
+        let mut last = Run { at: 0, template_at: 0, letters: 0 };
+        self.index.scan(letters, &document.codes, |at, letter| {
+            if last.has(at, letter) {
+                return;
+            }
+            let entry = self.index.entry(letter);
+            let first = narrow(starts[entry as usize] - starts[0]);
+            if !clusters.has(entry, at, letter - first) {
+                let run = Run::around(&document.codes, at, of(entry).1, letter - first);
+                last = Run { template_at: first + run.template_at, ..run };
+                if let Some(closed) = clusters.add(entry, run) {
+                    look_into(clusters, entry, &closed);
                 }
             }
         });
@@ -148,63 +260,57 @@ impl Bank {
     }
 }
 
-/// Without the entries nine tenths of whose runs of [`OVERLAP`] letters stand in earlier ones.
-fn distinct(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut seen = Seen::new();
-    let mut runs = Vec::new();
-    let mut kept = Vec::new();
-    for entry in entries {
-        runs.clear();
-        runs.extend(entry.letters.windows(OVERLAP).map(|run| hash::bytes(run, 0)));
-        let known = runs.iter().filter(|&&run| seen.has(run)).count();
-        if runs.is_empty() || known * 10 < runs.len() * 9 {
-            runs.iter().for_each(|&run| seen.add(run));
-            kept.push(entry);
+/// Which entries are no fragments: less than nine tenths of their runs of [`OVERLAP`] letters stand in earlier ones that are
+/// none either. Where runs take more than `room_bytes`, the letters are read several times.
+fn distinct(letters: &[u8], starts: &[usize], room_bytes: usize) -> Vec<bool> {
+    let rounds = (letters.len() * set::BYTES_A_HASH).div_ceil(room_bytes.max(1)).max(1) as u64;
+    let entries = starts.len() - 1;
+    if rounds == 1 {
+        return greedy(letters, starts, &vec![true; entries], None);
+    }
+    // In one that is no fragment even beside all earlier ones, the others need not be looked for: few remain.
+    let mut known = vec![0u32; entries];
+    for round in 0..rounds {
+        let (mut seen, mut of_entry) = (Set::new(), Vec::new());
+        for (entry, known) in known.iter_mut().enumerate() {
+            of_entry.clear();
+            of_entry.extend(runs(letters, starts, entry).filter(|run| run % rounds == round));
+            *known += narrow(of_entry.iter().filter(|&&run| seen.has(run)).count());
+            of_entry.iter().for_each(|&run| seen.add(run));
         }
     }
-    kept
+    let open: Vec<bool> = known.iter().enumerate().map(|(entry, &known)| is_fragment(known, starts, entry)).collect();
+    let mut asked = Set::new();
+    let of_open = (0..entries).filter(|&entry| open[entry]).flat_map(|entry| runs(letters, starts, entry));
+    of_open.for_each(|run| asked.add(run));
+    greedy(letters, starts, &open, Some(&asked))
 }
 
-/// A set of hashes: at least half of its slots are empty, and a hash that finds its own taken goes to the next that is
-/// free. Which is its own differs from run to run, so that no text can be made to crowd them.
-struct Seen {
-    /// Hashes; 0 where there is none. A hash of 0 counts as 1.
-    slots: Vec<u64>,
-    len: usize,
-    multiplier: u64,
+/// The hashes of an entry's runs.
+fn runs(letters: &[u8], starts: &[usize], entry: usize) -> impl Iterator<Item = u64> {
+    letters[starts[entry]..starts[entry + 1]].windows(OVERLAP).map(|run| hash::bytes(run, 0))
 }
 
-impl Seen {
-    fn new() -> Self {
-        Self { slots: vec![0; 1 << 10], len: 0, multiplier: RandomState::new().hash_one(0) | 1 }
-    }
+/// Whether so many known runs of an entry are nine tenths of all that it has.
+fn is_fragment(known: u32, starts: &[usize], entry: usize) -> bool {
+    let runs = (starts[entry + 1] - starts[entry] + 1).saturating_sub(OVERLAP) as u64;
+    runs > 0 && u64::from(known) * 10 >= runs * 9
+}
 
-    /// The slot that has the hash, or the empty one where it belongs.
-    fn slot(&self, hash: u64) -> usize {
-        let shift = u64::BITS - self.slots.len().ilog2();
-        let mut slot = usize::try_from(hash.wrapping_mul(self.multiplier) >> shift).expect("a slot");
-        while self.slots[slot] != 0 && self.slots[slot] != hash {
-            slot = (slot + 1) & (self.slots.len() - 1);
+/// Keeps one entry after the other, unless it is open and a fragment of those before; only runs that are `asked` for are looked at.
+fn greedy(letters: &[u8], starts: &[usize], open: &[bool], asked: Option<&Set>) -> Vec<bool> {
+    let (mut seen, mut of_entry) = (Set::new(), Vec::new());
+    let keep = |(entry, open): (usize, &bool)| {
+        of_entry.clear();
+        of_entry.extend(runs(letters, starts, entry).filter(|&run| asked.is_none_or(|asked| asked.has(run))));
+        let known = narrow(of_entry.iter().filter(|&&run| seen.has(run)).count());
+        let is_kept = !(*open && is_fragment(known, starts, entry));
+        if is_kept {
+            of_entry.iter().for_each(|&run| seen.add(run));
         }
-        slot
-    }
-
-    fn has(&self, hash: u64) -> bool {
-        self.slots[self.slot(hash.max(1))] != 0
-    }
-
-    fn add(&mut self, hash: u64) {
-        if 2 * self.len >= self.slots.len() {
-            let grown = vec![0; 2 * self.slots.len()];
-            for old in std::mem::replace(&mut self.slots, grown).into_iter().filter(|&old| old != 0) {
-                let slot = self.slot(old);
-                self.slots[slot] = old;
-            }
-        }
-        let slot = self.slot(hash.max(1));
-        self.len += usize::from(self.slots[slot] == 0);
-        self.slots[slot] = hash.max(1);
-    }
+        is_kept
+    };
+    open.iter().enumerate().map(keep).collect()
 }
 
 /// Whether a template of `copies` copies matched so many new places by its letters that it must be a common phrase.
@@ -214,19 +320,19 @@ pub fn is_flood(new: u32, copies: u32) -> bool {
 }
 
 /// Aligns a chain outwards to the template's ends and says which tokens it covers.
-fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Match>) {
-    let template_letters = narrow(entry.letters.len());
+fn occurrence((template, letters): (u32, &[u8]), document: &Letters, chain: &Chain, out: &mut Vec<Match>) {
+    let template_letters = narrow(letters.len());
     if !chain.is_likely(template_letters) {
         return;
     }
     let (head, tail) = (chain.pieces[0].start as usize, chain.pieces[chain.pieces.len() - 1].end as usize);
     let (t_head, t_tail) = (chain.template.start as usize, chain.template.end as usize);
     let (t_left, left) = extend(
-        entry.letters[..t_head].iter().rev().copied(),
+        letters[..t_head].iter().rev().copied(),
         document.codes[head.saturating_sub(t_head + super::letters::BAND)..head].iter().rev().copied(),
     );
-    let reach = (tail + entry.letters.len() - t_tail + super::letters::BAND).min(document.len());
-    let (t_right, right) = extend(entry.letters[t_tail..].iter().copied(), document.codes[tail..reach].iter().copied());
+    let reach = (tail + letters.len() - t_tail + super::letters::BAND).min(document.len());
+    let (t_right, right) = extend(letters[t_tail..].iter().copied(), document.codes[tail..reach].iter().copied());
     let mut pieces = chain.pieces.clone();
     pieces[0].start -= narrow(left);
     pieces.last_mut().expect("a chain has a piece").end += narrow(right);
@@ -236,7 +342,7 @@ fn occurrence(entry: &Entry, document: &Letters, chain: &Chain, out: &mut Vec<Ma
         if let Some(span) = document.whole_tokens(piece) {
             out.push(Match {
                 span,
-                template: entry.template,
+                template,
                 letters,
                 of_template: share(spanned, template_letters),
                 anchored: share(chain.anchored, letters),
@@ -254,6 +360,7 @@ fn share(part: u32, whole: u32) -> u8 {
 mod tests {
     use super::*;
     use crate::text::{Tokens, tokenize};
+    use proptest::prelude::*;
 
     const BLOCK: &str = "Sign up for The Long Weekend. Five stories, one recipe and a crossword, in your inbox every \
                          Friday at noon. No spam, and one click is enough to leave.";
@@ -313,15 +420,55 @@ mod tests {
         assert!(is_flood(6, 1) && !is_flood(5, 1) && !is_flood(154, 100));
     }
 
-    #[test]
-    fn a_set_of_hashes_has_what_was_added_and_no_more() {
-        let hashes: Vec<u64> = (0..9000).chain([u64::MAX, u64::MAX << 40]).collect();
-        let mut seen = Seen::new();
-        hashes.iter().step_by(2).chain(&[8, 8]).for_each(|&hash| seen.add(hash));
-        let expected = |(i, &hash): (usize, &u64)| i % 2 == 0 || hash == 1;
-        let has: Vec<bool> = hashes.iter().map(|&hash| seen.has(hash)).collect();
-        assert_eq!(has, hashes.iter().enumerate().map(expected).collect::<Vec<_>>());
-        assert_eq!((seen.len, seen.slots.len()), (4501, 1 << 14));
+    proptest! {
+        #[test]
+        fn parts_find_what_the_whole_finds(
+            texts in proptest::collection::vec((0usize..8, "(one|two|three|of the|all rights|reserved|notice){4,30}"), 1..12),
+            document in proptest::collection::vec((0usize..12, "[a-z]{0,30}"), 0..8),
+            room in 0usize..20_000,
+        ) {
+            // Some are fragments of others, and some stand in more places than say something.
+            let mut all: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
+            for (i, (from, _)) in texts.iter().enumerate() {
+                all.push(all[*from % texts.len()].chars().skip(i).collect());
+            }
+            all.extend(std::iter::repeat_n("all rights reserved by the one who gave notice".into(), 9));
+            let document: String = document.iter().map(|(which, between)| format!("{} {between} ", all[which % all.len()])).collect();
+            let document = letters(&document).1;
+            let entries: Vec<Entry> =
+                (0u32..).zip(&all).map(|(template, text)| Entry { template, letters: letters(text).1.codes }).collect();
+            let (mut search, mut found) = (Search::default(), Vec::new());
+            let whole = Bank::new(entries.clone());
+            whole.find(&document, &mut search, &mut found);
+            let (mut parted, mut of_parts, mut of_part) = (Bank::within(room, entries), Vec::new(), Vec::new());
+            prop_assert_eq!(parted.len(), whole.len());
+            for part in 0..parted.parts() {
+                parted.turn_to(part);
+                parted.find(&document, &mut search, &mut of_part);
+                of_parts.append(&mut of_part);
+            }
+            of_parts.sort_unstable();
+            prop_assert_eq!(of_parts, found);
+        }
+
+        #[test]
+        fn what_stands_in_earlier_entries_is_known(
+            texts in proptest::collection::vec(proptest::collection::vec(97u8..100, 8..60), 1..12),
+            room in 0usize..20_000,
+        ) {
+            let starts: Vec<usize> = (0..=texts.len()).map(|entry| texts[..entry].concat().len()).collect();
+            let mut kept: Vec<&Vec<u8>> = Vec::new();
+            let mut expected = Vec::new();
+            for text in &texts {
+                let runs: Vec<&[u8]> = text.windows(OVERLAP).collect();
+                let known = runs.iter().filter(|run| kept.iter().any(|text| text.windows(OVERLAP).any(|other| other == **run)));
+                expected.push(runs.is_empty() || known.count() * 10 < runs.len() * 9);
+                if expected[expected.len() - 1] {
+                    kept.push(text);
+                }
+            }
+            prop_assert_eq!(distinct(&texts.concat(), &starts, room), expected);
+        }
     }
 
     #[test]

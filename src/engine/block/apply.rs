@@ -1,6 +1,8 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
+use super::noted::Noted;
 use super::reviewed::Reviewed;
+use super::seen::Seen;
 use super::shown::{Put, Shown};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
@@ -20,6 +22,7 @@ use crate::plan::edit;
 use crate::plan::strip::{Cut, Piece};
 use crate::record::RecordView;
 use crate::report::Picture;
+use crate::shuffle::Stash;
 use crate::span::{Span, TokenSpan};
 use rayon::prelude::*;
 
@@ -32,13 +35,12 @@ pub(super) struct Found {
     pub(super) shown: Shown,
 }
 
-/// What is to be seen at one place of a template, and where its picture was put aside.
-struct Seen {
-    template: u32,
-    /// Which of the template's places.
-    which: u32,
-    sight: Sight,
-    shown: Put,
+impl Found {
+    /// Bytes of memory, without what serves only a while.
+    fn bytes(&self) -> usize {
+        let workers = rayon::current_num_threads();
+        self.bank.bytes() + workers * self.bank.bytes_to_search() + self.shown.bytes() + size_of_val(&*self.templates)
+    }
 }
 
 /// Templates of which something is made at once: bounds what waits to be put aside.
@@ -53,7 +55,9 @@ pub(super) fn read_templates(
     mut reviewed: Option<Reviewed>,
 ) -> Result<(Bank, Shown)> {
     let wanted = wanted(templates);
-    let mut sights: Vec<Vec<Seen>> = templates.iter().map(|_| Vec::new()).collect();
+    let _held = corpus.hold(wanted.bytes() + templates.iter().map(Template::bytes).sum::<usize>());
+    let places = templates.iter().map(|template| template.places.len());
+    let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(8)), places);
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
     let reads_all = reviewed.is_some();
@@ -62,62 +66,63 @@ pub(super) fn read_templates(
             "templates",
             || worker(corpus),
             |w, chunk| {
-                let mut seen: Vec<(Seen, Picture)> = Vec::new();
+                let mut of_chunk: Vec<(u32, u32, Sight, Picture)> = Vec::new();
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
                     let name = name_of(corpus, record);
-                    let look = |&(_, at): &(u32, (u32, u32, TokenSpan))| {
-                        sight(record.text, &name, reading, letters, (&templates[at.0 as usize], reads_all), at)
-                    };
-                    seen.extend(wanted.of(record.doc).iter().map(look));
+                    of_chunk.extend(wanted.of(record.doc).iter().map(|&(_, (t, which, span))| {
+                        let wants = wants(&templates[t as usize], which, reads_all);
+                        let (sight, picture) = look(record.text, &name, reading, letters, (which, span, wants));
+                        (t, which, sight, picture)
+                    }));
                     Ok(())
                 };
                 corpus.visit(parser, chunk, |doc| wanted.has(doc), record, |_| {})?;
-                Ok(seen)
+                Ok(of_chunk)
             },
-            |seen| {
-                for (mut one, picture) in seen {
-                    let of_template = &mut sights[one.template as usize];
-                    one.shown = shown.put(&picture, of_template.iter().map(|other| other.shown))?;
-                    of_template.push(one);
-                }
-                Ok(())
+            |of_chunk| {
+                of_chunk.into_iter().try_for_each(|(t, which, sight, picture)| {
+                    let put = shown.put(&picture, seen.texts(t as usize))?;
+                    seen.put(t as usize, which as usize, &sight, put)
+                })
             },
         )?;
     }
-    for (sights, template) in sights.iter_mut().zip(&mut *templates) {
-        sights.sort_unstable_by_key(|s| s.which);
-        if let (Some(reviewed), Some(sight)) = (&mut reviewed, sights.first()) {
-            reviewed.verdict(&shown.text_of(sight.shown)?).into_iter().for_each(|reason| template.review(reason));
+    drop(wanted);
+    if let Some(reviewed) = &mut reviewed {
+        for (t, template) in templates.iter_mut().enumerate() {
+            if let Some((_, put)) = seen.of(t)?.first() {
+                reviewed.verdict(&shown.text_of(*put)?).into_iter().for_each(|reason| template.review(reason));
+            }
         }
     }
     let mut entries = Vec::new();
-    let mut rest = sights.into_iter().zip(0u32..);
-    loop {
-        let batch: Vec<(Vec<Seen>, u32)> = rest.by_ref().take(BLOCKS_AT_ONCE).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let strips = |t: u32| templates[t as usize].reason.strips() && !options.exact;
+    let strips = |t: usize| templates[t].reason.strips() && !options.exact;
+    for first in (0..templates.len()).step_by(BLOCKS_AT_ONCE) {
+        let batch = first..templates.len().min(first + BLOCKS_AT_ONCE);
         let made: Vec<Result<Made>> =
-            batch.into_par_iter().map(|(sights, t)| Made::of(t, sights, strips(t), &shown)).collect();
-        for made in made {
-            let Made { template: t, copies, slotted, letters } = made?;
+            batch.clone().into_par_iter().map(|t| Made::of(seen.of(t)?, strips(t), &shown)).collect();
+        for (t, made) in batch.zip(made) {
+            let Made { copies, slotted, letters } = made?;
             shown.add(&copies, slotted.as_deref())?;
-            let Evidence { documents, tokens, .. } = templates[t as usize].evidence;
-            entries.extend(letters.map(|letters| (worth(documents, tokens, t), Entry { template: t, letters })));
+            let Evidence { documents, tokens, .. } = templates[t].evidence;
+            let template = u32::try_from(t).expect("there are fewer than 2^32 templates");
+            entries.extend(letters.map(|letters| (worth(documents, tokens, template), Entry { template, letters })));
         }
     }
+    drop(seen);
     // Of two that say the same the bank keeps the first: what a person listed, then what is worth more.
     entries.sort_unstable_by_key(|e| std::cmp::Reverse(e.0));
     let listed = reviewed.map_or(Ok(Vec::new()), |reviewed| reviewed.add_unmet(templates, &mut shown))?;
-    Ok((Bank::new(listed.into_iter().chain(entries.into_iter().map(|e| e.1)).collect()), shown))
+    let entries: Vec<Entry> = listed.into_iter().chain(entries.into_iter().map(|e| e.1)).collect();
+    let letters = entries.iter().map(|entry| size_of::<Entry>() + 2 * entry.letters.len()).sum();
+    let _letters = corpus.hold(letters);
+    Ok((Bank::within(corpus.budget(3), entries), shown))
 }
 
 /// What is made of all that was seen of a template.
 struct Made {
-    template: u32,
     copies: Vec<Put>,
     /// Its text where its copies differ.
     slotted: Option<String>,
@@ -126,11 +131,10 @@ struct Made {
 }
 
 impl Made {
-    fn of(template: u32, sights: Vec<Seen>, strips: bool, shown: &Shown) -> Result<Self> {
-        let copies: Vec<Put> = sights.iter().map(|s| s.shown).collect();
+    fn of(seen: Vec<(Sight, Put)>, strips: bool, shown: &Shown) -> Result<Self> {
+        let (sights, copies): (Vec<Sight>, Vec<Put>) = seen.into_iter().unzip();
         let slotted = shown.slotted(&copies)?;
-        let letters = strips.then(|| extended(&sights.into_iter().map(|s| s.sight).collect::<Vec<_>>()));
-        Ok(Self { template, copies, slotted, letters })
+        Ok(Self { copies, slotted, letters: strips.then(|| extended(&sights)) })
     }
 }
 
@@ -144,26 +148,28 @@ fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
     Table::from_sorted(wanted)
 }
 
-/// What is to be seen at one place of a template. Letters are read only where the bank needs them.
-fn sight(
+/// Which letters of a place are read: those that the bank needs, or a list.
+fn wants(template: &Template, which: u32, reads_all: bool) -> Wants {
+    let wants = template.wants(which);
+    Wants { own: wants.own || (reads_all && which == 0), ..wants }
+}
+
+/// What is to be seen at one place of a template.
+fn look(
     text: &str,
     name: &str,
     reading: &Reading,
     letters: &mut Letters,
-    (template, reads_all): (&Template, bool),
-    at: (u32, u32, TokenSpan),
-) -> (Seen, Picture) {
-    let (number, which, span) = at;
+    (which, span, wants): (u32, TokenSpan, Wants),
+) -> (Sight, Picture) {
     let spans = &reading.body.spans;
-    let wants = template.wants(which);
-    let wants = Wants { own: wants.own || (reads_all && which == 0), ..wants };
     let sight = Sight::read(text, spans, span, wants, letters);
     let bytes = Span::new(spans[span.start as usize].start, spans[span.end as usize - 1].end);
     let mut picture = Picture::of_copy(name.to_owned(), text, bytes);
     if which as usize >= Picture::EXAMPLES {
         picture.examples.clear();
     }
-    (Seen { template: number, which, sight, shown: Put::default() }, picture)
+    (sight, picture)
 }
 
 /// What is cut from one document.
@@ -185,52 +191,60 @@ struct Edited {
     cuts: Cuts,
     /// [`Edit::new`] of each.
     new: Table<u32>,
-    /// [`Edit::matches`] of each, of as many as there is room for: a document without is searched again.
-    matches: Table<Match>,
-    most_matches_bytes: usize,
+    /// [`Edit::matches`] of each.
+    matches: Noted,
 }
 
 impl Edited {
     fn new(corpus: &Corpus<'_>) -> Self {
-        let (cuts, new, matches) = (Cuts::default(), Table::default(), Table::default());
-        let most_matches_bytes = corpus.budget(16);
-        Self { names: Names::for_corpus(corpus), cuts, new, matches, most_matches_bytes }
+        let (names, matches) = (Names::for_corpus(corpus), noted(corpus));
+        Self { names, cuts: Cuts::default(), new: Table::default(), matches }
     }
 
     fn add(&mut self, edit: Edit) -> Result<()> {
         let Edit { doc, name, text_bytes, cuts, new, matches } = edit;
         self.cuts.push(doc, cuts);
-        new.into_iter().for_each(|t| self.new.push(doc, t));
-        if self.matches.bytes() < self.most_matches_bytes {
-            matches.into_iter().for_each(|found| self.matches.push(doc, found));
+        if !new.is_empty() {
+            self.matches.push(doc, &matches)?;
         }
+        new.into_iter().for_each(|t| self.new.push(doc, t));
         self.names.push(doc, &name, text_bytes)
     }
 }
 
-/// Read 4, and 5 where it is needed: the cuts of every document.
+fn noted(corpus: &Corpus<'_>) -> Noted {
+    Noted::new(Stash::new(&corpus.area, corpus.budget(16)))
+}
+
+/// The reads `search`, `match`, and `rematch` where it is needed: the cuts of every document.
 pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Result<Outcome> {
     let known = known(&corpus.options.block, &mut found.templates);
     let spared = spared(&found.templates);
     let common = vec![false; found.templates.len()];
-    let mut words = Words { known, spared, common, noted: Table::default() };
+    let mut words = Words { known, spared, common };
+    let held = corpus.hold(found.bytes() + words.bytes());
     let is_needed = !found.bank.is_empty() || !words.known.is_empty() || found.running.contains(&true);
     let mut edited = Edited::new(corpus);
     if is_needed {
-        matched(corpus, "match", &found, &words, |_| true, &mut edited)?;
+        let earlier = searched(corpus, &mut found)?;
+        let (bank, wanted) = (Some(&found.bank).filter(|bank| !bank.is_empty()), |_| true);
+        matched(corpus, "match", (&found, &words), Letterwise { earlier: &earlier, bank }, wanted, &mut edited)?;
         let mut counts = vec![0u32; found.templates.len()];
         edited.new.iter().for_each(|(_, &t)| counts[t as usize] += 1);
         for (t, template) in found.templates.iter().enumerate() {
             words.common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
     }
+    drop(held);
+    found.bank = Bank::default();
     let spoilt = edited.new.iter().filter(|&(_, &t)| words.common[t as usize]).map(|(doc, _)| doc);
     let mut spoilt: Vec<u32> = spoilt.collect();
     spoilt.dedup();
     if !spoilt.is_empty() {
-        words.noted = std::mem::take(&mut edited.matches);
         let mut again = Edited::new(corpus);
-        matched(corpus, "rematch", &found, &words, |doc| spoilt.binary_search(&doc).is_ok(), &mut again)?;
+        let said = Letterwise { earlier: &[edited.matches], bank: None };
+        let wanted = |doc| spoilt.binary_search(&doc).is_ok();
+        matched(corpus, "rematch", (&found, &words), said, wanted, &mut again)?;
         edited.cuts = edited.cuts.replaced(&spoilt, &again.cuts);
         let rest = edited.new.iter().filter(|(doc, _)| spoilt.binary_search(doc).is_err());
         let mut new: Vec<(u32, u32)> = rest.chain(again.new.iter()).map(|(doc, &t)| (doc, t)).collect();
@@ -244,14 +258,16 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
 }
 
 /// The copies found by their words, by document; without the first of each where that one is to stay. Templates keep no
-/// more than their first.
+/// more than their first copy and place.
 fn known(options: &Options, templates: &mut [Template]) -> Table<(TokenSpan, u32)> {
     let mut rows: Vec<(u32, (TokenSpan, u32))> = Vec::with_capacity(templates.iter().map(|t| t.copies.len()).sum());
     for (t, template) in (0u32..).zip(templates) {
         let copies = template.copies.iter().skip(usize::from(options.spares_first_copy()));
         rows.extend(copies.map(|&c| (c.doc, (c.span, t))));
-        template.copies.truncate(1);
-        template.copies.shrink_to_fit();
+        for places in [&mut template.copies, &mut template.places] {
+            places.truncate(1);
+            places.shrink_to_fit();
+        }
     }
     rows.sort_unstable();
     Table::from_sorted(rows)
@@ -273,20 +289,66 @@ struct Words {
     spared: Table<TokenSpan>,
     /// Templates that turned out to be common turns of phrase: their letters prove nothing.
     common: Vec<bool>,
-    /// What the letters of a document said when it was read before.
-    noted: Table<Match>,
+}
+
+impl Words {
+    /// Bytes of memory.
+    fn bytes(&self) -> usize {
+        self.known.bytes() + self.spared.bytes() + size_of_val(&*self.common)
+    }
+}
+
+/// What says which blocks stand in a document by its letters.
+struct Letterwise<'a> {
+    /// What they said in reads before.
+    earlier: &'a [Noted],
+    /// What is looked for in this one.
+    bank: Option<&'a Bank>,
+}
+
+/// A read for each part of the bank but the last one: what the letters of all documents say. The bank is then turned to the
+/// last one.
+fn searched(corpus: &Corpus<'_>, found: &mut Found) -> Result<Vec<Noted>> {
+    let mut earlier = Vec::new();
+    for part in 1..found.bank.parts() {
+        let mut said = noted(corpus);
+        let (bank, running) = (&found.bank, &found.running);
+        corpus.pass(
+            "search",
+            || worker(corpus),
+            |w, chunk| {
+                let mut of_chunk = Vec::new();
+                let Worker { parser, reading, letters, search, matches, .. } = w;
+                let record = |record: &RecordView<'_>| {
+                    reading.read_paged(record.text, running[record.doc as usize]);
+                    letters.read(record.text, &reading.body.spans);
+                    bank.find(letters, search, matches);
+                    if !matches.is_empty() {
+                        of_chunk.push((record.doc, matches.clone()));
+                    }
+                    Ok(())
+                };
+                corpus.visit(parser, chunk, |_| true, record, |_| {})?;
+                Ok(of_chunk)
+            },
+            |of_chunk| of_chunk.into_iter().try_for_each(|(doc, matches)| said.push(doc, &matches)),
+        )?;
+        earlier.push(said);
+        found.bank.turn_to(part);
+    }
+    Ok(earlier)
 }
 
 /// One read of the documents that `wanted` asks for.
 fn matched(
     corpus: &Corpus<'_>,
     stage: &'static str,
-    found: &Found,
-    words: &Words,
+    (found, words): (&Found, &Words),
+    said: Letterwise<'_>,
     wanted: impl Fn(u32) -> bool + Sync,
     edited: &mut Edited,
 ) -> Result<()> {
-    let may_match = !found.bank.is_empty();
+    let Letterwise { earlier, bank } = said;
     corpus.pass(
         stage,
         || worker(corpus),
@@ -296,14 +358,16 @@ fn matched(
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, found.running[record.doc as usize]);
                 matches.clear();
-                matches.extend(words.noted.of(record.doc).iter().map(|&(_, found)| found));
-                if may_match && matches.is_empty() {
+                if let Some(bank) = bank {
                     letters.read(record.text, &reading.body.spans);
-                    found.bank.find(letters, search, matches);
+                    bank.find(letters, search, matches);
                 }
+                earlier.iter().try_for_each(|earlier| earlier.read(record.doc, matches))?;
+                matches.sort_unstable();
                 seen.extend(edit(corpus, found, words, (reading, matches), record));
                 Ok(())
             };
+            let may_match = bank.is_some() || !earlier.is_empty();
             let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
             corpus.visit(parser, chunk, wanted, record, |_| {})?;
             Ok(seen)

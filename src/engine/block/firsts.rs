@@ -8,8 +8,8 @@
 
 use super::find::too_many;
 use crate::Result;
-use crate::engine::ranked::{Ranked, word};
 use crate::engine::table::Table;
+use crate::ranked::{Ranked, word};
 use crate::span::TokenSpan;
 use std::sync::atomic::{AtomicU64, Ordering};
 

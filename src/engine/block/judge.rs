@@ -37,7 +37,7 @@ pub(super) fn templates(
     (lengths, sites): (&[u32], &Sites),
 ) -> Result<(Vec<Template>, u64)> {
     let Hits { by_doc, numbers, held } = hits;
-    let _held = [held, corpus.hold(numbers.count() as usize)];
+    let held = [held, corpus.hold(numbers.count() as usize)];
     let links = corpus.shuffle::<Link>(32 + bits_of(numbers.count()))?;
     let meetings = Meetings::new(numbers.count());
     let reach = options.reach();
@@ -60,7 +60,9 @@ pub(super) fn templates(
         Ok(())
     })?;
     let joined = linked(corpus, links, meetings)?;
-    judged(corpus, options, (by_doc, &numbers), &joined, (lengths, sites))
+    let copies = copies(corpus, options, (by_doc, &numbers), &joined, lengths)?;
+    drop((numbers, joined, held));
+    judged(corpus, options, copies, sites)
 }
 
 /// Which grams belong together.
@@ -101,15 +103,14 @@ fn linked(corpus: &Corpus<'_>, links: Shuffle<Link>, meetings: Meetings) -> Resu
     Ok(Joined { strands, roots: components.into_roots() })
 }
 
-/// Folds by document and by template: the copies, the evidence, the verdicts. The templates that are told of, in order of
-/// the first copy, and how many more there are.
-fn judged(
+/// Fold by document: the copies of the templates.
+fn copies(
     corpus: &Corpus<'_>,
     options: &Options,
     (mut by_doc, numbers): (Vec<Partition<Repeat>>, &Numbers),
     joined: &Joined,
-    (lengths, sites): (&[u32], &Sites),
-) -> Result<(Vec<Template>, u64)> {
+    lengths: &[u32],
+) -> Result<Shuffle<TemplateCopy>> {
     let by_template = corpus.shuffle::<TemplateCopy>(bits_of(joined.strands.count()))?;
     corpus.fold_kept(&mut by_doc, |_, mut groups| {
         let mut scatter = by_template.scatter();
@@ -127,7 +128,17 @@ fn judged(
         }
         Ok(())
     })?;
-    drop(by_doc);
+    Ok(by_template)
+}
+
+/// Fold by template: the evidence, the verdicts. The templates that are told of, in order of the first copy, and how many
+/// more there are.
+fn judged(
+    corpus: &Corpus<'_>,
+    options: &Options,
+    by_template: Shuffle<TemplateCopy>,
+    sites: &Sites,
+) -> Result<(Vec<Template>, u64)> {
     let folded = corpus.fold(by_template, |_, mut groups| {
         let mut judged = Judged::default();
         let mut copies: Vec<Copy> = Vec::new();
@@ -143,7 +154,5 @@ fn judged(
         }
         Ok(judged)
     })?;
-    let mut judged = Judged::default();
-    folded.into_iter().for_each(|part| judged.merge(part));
-    Ok(judged.finish())
+    Ok(Judged::of_parts(folded).finish())
 }

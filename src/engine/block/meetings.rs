@@ -8,7 +8,7 @@
 
 use super::postings::Link;
 use crate::block::chain::fewest_meetings;
-use crate::engine::ranked::Ranked;
+use crate::ranked::Ranked;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Met as often as it takes.

@@ -14,7 +14,8 @@
 //! | fold | document | copies of templates |
 //! | fold | template | evidence, verdicts |
 //! | read 3 `templates` | document | the letters and texts of the decided templates |
-//! | read 4 `match` | document | occurrences of the bank, and the cuts that follow |
+//! | reads `search` | document | occurrences of a part of the bank; only where it does not fit memory whole |
+//! | read 4 `match` | document | occurrences of the bank, or of its last part, and the cuts that follow |
 //! | read 5 `rematch` | document | the same without templates that turned out to be common turns of phrase; seldom needed |
 //!
 //! No stage holds text; what grows with the corpus goes through a shuffle or a stash.
@@ -25,8 +26,10 @@ mod firsts;
 mod judge;
 mod kept;
 mod meetings;
+mod noted;
 mod postings;
 mod reviewed;
+mod seen;
 mod shown;
 mod sieve;
 
@@ -121,6 +124,5 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     };
     let (mut templates, untold) = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
-    let _bank = corpus.hold(bank.bytes());
     Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
 }

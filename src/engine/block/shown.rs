@@ -21,9 +21,9 @@ pub(in crate::engine) struct Shown {
 /// What was put away of one copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Put {
-    text: Ticket,
+    pub(super) text: Ticket,
     /// Of the copies that serve as examples: the place.
-    example: Option<Ticket>,
+    pub(super) example: Option<Ticket>,
 }
 
 /// A block as it is put away: its text, and each example's text and place.
@@ -43,9 +43,9 @@ impl Shown {
         self.stash.bytes() + size_of_val(&*self.blocks)
     }
 
-    /// Puts away a copy of a block of which some other copies were put away before.
-    pub(super) fn put(&mut self, copy: &Picture, others: impl Iterator<Item = Put>) -> Result<Put> {
-        let text = self.put_text(&copy.template, others.map(|other| other.text))?;
+    /// Puts away a copy of a block of which some other copies were put away before, with these texts.
+    pub(super) fn put(&mut self, copy: &Picture, others: impl Iterator<Item = Ticket>) -> Result<Put> {
+        let text = self.put_text(&copy.template, others)?;
         let example = copy.examples.first().map(|example| self.put_place(example)).transpose()?;
         Ok(Put { text, example })
     }
@@ -177,7 +177,7 @@ mod tests {
                 let pictures: Vec<Picture> = copies.iter().map(|(text, from)| picture(text, *from)).collect();
                 let mut put: Vec<Put> = Vec::new();
                 for picture in &pictures {
-                    let one = shown.put(picture, put.iter().copied()).unwrap();
+                    let one = shown.put(picture, put.iter().map(|put| put.text)).unwrap();
                     put.push(one);
                 }
                 prop_assert_eq!(&shown.text_of(put[0]).unwrap(), &pictures[0].template);
@@ -198,7 +198,7 @@ mod tests {
         let (area, mut shown) = shown(0);
         let text = "what many pages say ".repeat(30);
         let copies: Vec<Put> = (0..5).fold(Vec::new(), |mut put, from| {
-            let one = shown.put(&picture(&text, from), put.iter().copied()).unwrap();
+            let one = shown.put(&picture(&text, from), put.iter().map(|put| put.text)).unwrap();
             put.push(one);
             put
         });

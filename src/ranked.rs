@@ -6,7 +6,8 @@
 const COUNTED_WORDS: usize = 4;
 
 /// Marked places, numbered in their order.
-pub(super) struct Ranked {
+#[derive(Debug)]
+pub(crate) struct Ranked {
     words: Vec<u64>,
     /// Marks before each [`COUNTED_WORDS`].
     before: Vec<u32>,
@@ -15,7 +16,7 @@ pub(super) struct Ranked {
 
 impl Ranked {
     /// Of places by their bits; none where 2^32 are marked, or more.
-    pub(super) fn new(words: Vec<u64>) -> Option<Self> {
+    pub(crate) fn new(words: Vec<u64>) -> Option<Self> {
         let mut before = Vec::with_capacity(words.len().div_ceil(COUNTED_WORDS));
         let mut count = 0u32;
         for counted in words.chunks(COUNTED_WORDS) {
@@ -27,12 +28,17 @@ impl Ranked {
     }
 
     /// How many are marked.
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.words) + size_of_val(&*self.before)
+    }
+
     /// How many marked places lie below `place`: the number of the one there, or of the next.
-    pub(super) fn below(&self, place: u64) -> u32 {
+    pub(crate) fn below(&self, place: u64) -> u32 {
         let word = word(place);
         let start = word / COUNTED_WORDS * COUNTED_WORDS;
         let whole: u32 = self.words[start..word].iter().map(|word| word.count_ones()).sum();
@@ -42,7 +48,7 @@ impl Ranked {
 }
 
 /// The word of a place's bit.
-pub(super) fn word(place: u64) -> usize {
+pub(crate) fn word(place: u64) -> usize {
     usize::try_from(place / 64).expect("a bit a place fits memory")
 }
 
