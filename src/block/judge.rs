@@ -69,41 +69,10 @@ impl Template {
         Some(Self { evidence, reason, first, places, copies: going, spared })
     }
 
-    /// Bytes of memory.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + (self.places.capacity() + self.copies.capacity() + self.spared.capacity()) * size_of::<Place>()
-    }
-
-    /// One that only a reviewed list knows.
-    #[must_use]
-    pub fn listed(evidence: Evidence) -> Self {
-        Self {
-            evidence,
-            reason: Reason::Listed,
-            first: Place::default(),
-            places: Vec::new(),
-            copies: Vec::new(),
-            spared: Vec::new(),
-        }
-    }
-
-    /// What a person decided goes before what the rules say.
-    pub fn review(&mut self, reason: Reason) {
-        self.reason = reason;
-        self.spared.clear();
-        if !reason.strips() {
-            self.copies.clear();
-        }
-    }
-
-    /// Whether a place of it is read for the letters in it and for those beside it: in it where the place is the
-    /// representative one, beside it where few copies are equal.
+    /// See [`Wants::new`].
     #[must_use]
     pub fn wants(&self, which: u32) -> Wants {
-        let goes = self.reason.strips();
-        Wants { own: goes && which == 0, beside: goes && self.evidence.equal <= EXTEND_BELOW_EQUAL }
+        Wants::new(self.reason, &self.evidence, which)
     }
 }
 
@@ -161,6 +130,12 @@ impl<K: Ord + std::marker::Copy, T> Judged<K, T> {
         }
     }
 
+    /// Keeps no room for more.
+    pub fn shrink(&mut self) {
+        self.goes.shrink_to_fit();
+        self.stays.shrink_to_fit();
+    }
+
     /// What is told of, in order, and how many more stay.
     #[must_use]
     pub fn finish(mut self) -> (Vec<T>, u64) {
@@ -178,6 +153,16 @@ pub struct Wants {
     pub own: bool,
     /// Those on both sides of it.
     pub beside: bool,
+}
+
+impl Wants {
+    /// Of a template that goes, those in its place number `which` where that is the representative one, and those beside it
+    /// where few copies are equal.
+    #[must_use]
+    pub fn new(reason: Reason, evidence: &Evidence, which: u32) -> Self {
+        let goes = reason.strips();
+        Self { own: goes && which == 0, beside: goes && evidence.equal <= EXTEND_BELOW_EQUAL }
+    }
 }
 
 /// How much the letters of a template are worth to the bank: of two templates that say the same it keeps the one in more

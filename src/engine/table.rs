@@ -29,6 +29,11 @@ impl<T> Table<T> {
         self.rows.push((doc, value));
     }
 
+    /// Keeps the rows whose value `keep` asks for.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        self.rows.retain(|(_, value)| keep(value));
+    }
+
     /// The rows of a document.
     pub(super) fn of(&self, doc: u32) -> &[(u32, T)] {
         let start = self.rows.partition_point(|r| r.0 < doc);

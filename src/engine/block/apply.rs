@@ -4,11 +4,12 @@ use super::noted::Noted;
 use super::reviewed::Reviewed;
 use super::seen::Seen;
 use super::shown::{Put, Shown};
+use super::told::{Templates, Told};
 use super::{Block, Outcome, Worker, worker};
 use crate::Result;
 use crate::block::bank::{self, Bank, Entry, Match};
 use crate::block::decide::Reason;
-use crate::block::judge::{Sight, Template, Wants, extended, worth};
+use crate::block::judge::{Sight, Wants, extended, worth};
 use crate::block::letters::Letters;
 use crate::block::reading::Reading;
 use crate::block::template::Evidence;
@@ -28,7 +29,7 @@ use rayon::prelude::*;
 
 /// What is known before the documents are cut.
 pub(super) struct Found {
-    pub(super) templates: Vec<Template>,
+    pub(super) templates: Templates,
     /// Whether a document has running lines.
     pub(super) running: Vec<bool>,
     pub(super) bank: Bank,
@@ -39,7 +40,7 @@ impl Found {
     /// Bytes of memory, without what serves only a while.
     fn bytes(&self) -> usize {
         let workers = rayon::current_num_threads();
-        self.bank.bytes() + workers * self.bank.bytes_to_search() + self.shown.bytes() + size_of_val(&*self.templates)
+        self.bank.bytes() + workers * self.bank.bytes_to_search() + self.shown.bytes() + self.templates.bytes()
     }
 }
 
@@ -50,13 +51,13 @@ const BLOCKS_AT_ONCE: usize = 4096;
 pub(super) fn read_templates(
     corpus: &Corpus<'_>,
     options: &Options,
-    templates: &mut Vec<Template>,
+    templates: &mut Templates,
     running: &[bool],
     mut reviewed: Option<Reviewed>,
 ) -> Result<(Bank, Shown)> {
-    let wanted = wanted(templates);
-    let _held = corpus.hold(wanted.bytes() + templates.iter().map(Template::bytes).sum::<usize>());
-    let places = templates.iter().map(|template| template.places.len());
+    let _held = corpus.hold(templates.bytes());
+    let wanted = std::mem::take(&mut templates.places);
+    let places = templates.list.iter().map(Told::places);
     let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(8)), places);
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
@@ -72,7 +73,9 @@ pub(super) fn read_templates(
                     reading.read_paged(record.text, running[record.doc as usize]);
                     let name = name_of(corpus, record);
                     of_chunk.extend(wanted.of(record.doc).iter().map(|&(_, (t, which, span))| {
-                        let wants = wants(&templates[t as usize], which, reads_all);
+                        let Told { reason, evidence, .. } = &templates.list[t as usize];
+                        let wants = Wants::new(*reason, evidence, which);
+                        let wants = Wants { own: wants.own || (reads_all && which == 0), ..wants };
                         let (sight, picture) = look(record.text, &name, reading, letters, (which, span, wants));
                         (t, which, sight, picture)
                     }));
@@ -91,22 +94,24 @@ pub(super) fn read_templates(
     }
     drop(wanted);
     if let Some(reviewed) = &mut reviewed {
-        for (t, template) in templates.iter_mut().enumerate() {
+        let mut decided = Vec::new();
+        for t in 0..templates.list.len() {
             if let Some((_, put)) = seen.of(t)?.first() {
-                reviewed.verdict(&shown.text_of(*put)?).into_iter().for_each(|reason| template.review(reason));
+                decided.extend(reviewed.verdict(&shown.text_of(*put)?).map(|reason| (t, reason)));
             }
         }
+        templates.review(&decided);
     }
     let mut entries = Vec::new();
-    let strips = |t: usize| templates[t].reason.strips() && !options.exact;
-    for first in (0..templates.len()).step_by(BLOCKS_AT_ONCE) {
-        let batch = first..templates.len().min(first + BLOCKS_AT_ONCE);
+    let strips = |t: usize| templates.list[t].reason.strips() && !options.exact;
+    for first in (0..templates.list.len()).step_by(BLOCKS_AT_ONCE) {
+        let batch = first..templates.list.len().min(first + BLOCKS_AT_ONCE);
         let made: Vec<Result<Made>> =
             batch.clone().into_par_iter().map(|t| Made::of(seen.of(t)?, strips(t), &shown)).collect();
         for (t, made) in batch.zip(made) {
             let Made { copies, slotted, letters } = made?;
             shown.add(&copies, slotted.as_deref())?;
-            let Evidence { documents, tokens, .. } = templates[t].evidence;
+            let Evidence { documents, tokens, .. } = templates.list[t].evidence;
             let template = u32::try_from(t).expect("there are fewer than 2^32 templates");
             entries.extend(letters.map(|letters| (worth(documents, tokens, template), Entry { template, letters })));
         }
@@ -136,22 +141,6 @@ impl Made {
         let slotted = shown.slotted(&copies)?;
         Ok(Self { copies, slotted, letters: strips.then(|| extended(&sights)) })
     }
-}
-
-/// The places to look at, by document.
-fn wanted(templates: &[Template]) -> Table<(u32, u32, TokenSpan)> {
-    let mut wanted: Vec<(u32, (u32, u32, TokenSpan))> = Vec::new();
-    for (t, template) in (0u32..).zip(templates) {
-        wanted.extend((0u32..).zip(&template.places).map(|(which, p)| (p.doc, (t, which, p.span))));
-    }
-    wanted.sort_unstable();
-    Table::from_sorted(wanted)
-}
-
-/// Which letters of a place are read: those that the bank needs, or a list.
-fn wants(template: &Template, which: u32, reads_all: bool) -> Wants {
-    let wants = template.wants(which);
-    Wants { own: wants.own || (reads_all && which == 0), ..wants }
 }
 
 /// What is to be seen at one place of a template.
@@ -218,33 +207,30 @@ fn noted(corpus: &Corpus<'_>) -> Noted {
 
 /// The reads `search`, `match`, and `rematch` where it is needed: the cuts of every document.
 pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Result<Outcome> {
-    let known = known(&corpus.options.block, &mut found.templates);
-    let spared = spared(&found.templates);
-    let common = vec![false; found.templates.len()];
-    let mut words = Words { known, spared, common };
-    let held = corpus.hold(found.bytes() + words.bytes());
-    let is_needed = !found.bank.is_empty() || !words.known.is_empty() || found.running.contains(&true);
+    let held = corpus.hold(found.bytes());
+    let mut common = vec![false; found.templates.list.len()];
+    let is_needed = !found.bank.is_empty() || !found.templates.copies.is_empty() || found.running.contains(&true);
     let mut edited = Edited::new(corpus);
     if is_needed {
         let earlier = searched(corpus, &mut found)?;
         let (bank, wanted) = (Some(&found.bank).filter(|bank| !bank.is_empty()), |_| true);
-        matched(corpus, "match", (&found, &words), Letterwise { earlier: &earlier, bank }, wanted, &mut edited)?;
-        let mut counts = vec![0u32; found.templates.len()];
+        matched(corpus, "match", (&found, &common), Letterwise { earlier: &earlier, bank }, wanted, &mut edited)?;
+        let mut counts = vec![0u32; found.templates.list.len()];
         edited.new.iter().for_each(|(_, &t)| counts[t as usize] += 1);
-        for (t, template) in found.templates.iter().enumerate() {
-            words.common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
+        for (t, template) in found.templates.list.iter().enumerate() {
+            common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
     }
     drop(held);
     found.bank = Bank::default();
-    let spoilt = edited.new.iter().filter(|&(_, &t)| words.common[t as usize]).map(|(doc, _)| doc);
+    let spoilt = edited.new.iter().filter(|&(_, &t)| common[t as usize]).map(|(doc, _)| doc);
     let mut spoilt: Vec<u32> = spoilt.collect();
     spoilt.dedup();
     if !spoilt.is_empty() {
         let mut again = Edited::new(corpus);
         let said = Letterwise { earlier: &[edited.matches], bank: None };
         let wanted = |doc| spoilt.binary_search(&doc).is_ok();
-        matched(corpus, "rematch", (&found, &words), said, wanted, &mut again)?;
+        matched(corpus, "rematch", (&found, &common), said, wanted, &mut again)?;
         edited.cuts = edited.cuts.replaced(&spoilt, &again.cuts);
         let rest = edited.new.iter().filter(|(doc, _)| spoilt.binary_search(doc).is_err());
         let mut new: Vec<(u32, u32)> = rest.chain(again.new.iter()).map(|(doc, &t)| (doc, t)).collect();
@@ -252,50 +238,10 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
         edited.new = Table::from_sorted(new);
     }
     let Edited { names, cuts, new, .. } = edited;
-    count_listed(&mut found.templates, &new);
-    let blocks = found.templates.into_iter().map(|t| Block { evidence: t.evidence, reason: t.reason }).collect();
-    Ok(Outcome { cuts, blocks, untold: 0, shown: found.shown, names, census })
-}
-
-/// The copies found by their words, by document; without the first of each where that one is to stay. Templates keep no
-/// more than their first copy and place.
-fn known(options: &Options, templates: &mut [Template]) -> Table<(TokenSpan, u32)> {
-    let mut rows: Vec<(u32, (TokenSpan, u32))> = Vec::with_capacity(templates.iter().map(|t| t.copies.len()).sum());
-    for (t, template) in (0u32..).zip(templates) {
-        let copies = template.copies.iter().skip(usize::from(options.spares_first_copy()));
-        rows.extend(copies.map(|&c| (c.doc, (c.span, t))));
-        for places in [&mut template.copies, &mut template.places] {
-            places.truncate(1);
-            places.shrink_to_fit();
-        }
-    }
-    rows.sort_unstable();
-    Table::from_sorted(rows)
-}
-
-/// The copies of templates that go, spared ones, in documents where the block belongs.
-fn spared(templates: &[Template]) -> Table<TokenSpan> {
-    let mut rows: Vec<(u32, TokenSpan)> =
-        templates.iter().flat_map(|t| &t.spared).map(|place| (place.doc, place.span)).collect();
-    rows.sort_unstable();
-    Table::from_sorted(rows)
-}
-
-/// What words alone say of the documents.
-struct Words {
-    /// The copies that go.
-    known: Table<(TokenSpan, u32)>,
-    /// The copies that stay although their block goes.
-    spared: Table<TokenSpan>,
-    /// Templates that turned out to be common turns of phrase: their letters prove nothing.
-    common: Vec<bool>,
-}
-
-impl Words {
-    /// Bytes of memory.
-    fn bytes(&self) -> usize {
-        self.known.bytes() + self.spared.bytes() + size_of_val(&*self.common)
-    }
+    let Templates { mut list, untold, .. } = found.templates;
+    count_listed(&mut list, &new);
+    let blocks = list.into_iter().map(|told| Block { evidence: told.evidence, reason: told.reason }).collect();
+    Ok(Outcome { cuts, blocks, untold, shown: found.shown, names, census })
 }
 
 /// What says which blocks stand in a document by its letters.
@@ -339,11 +285,12 @@ fn searched(corpus: &Corpus<'_>, found: &mut Found) -> Result<Vec<Noted>> {
     Ok(earlier)
 }
 
-/// One read of the documents that `wanted` asks for.
+/// One read of the documents that `wanted` asks for; `common` says which templates turned out to be common turns of phrase:
+/// their letters prove nothing.
 fn matched(
     corpus: &Corpus<'_>,
     stage: &'static str,
-    (found, words): (&Found, &Words),
+    (found, common): (&Found, &[bool]),
     said: Letterwise<'_>,
     wanted: impl Fn(u32) -> bool + Sync,
     edited: &mut Edited,
@@ -364,11 +311,12 @@ fn matched(
                 }
                 earlier.iter().try_for_each(|earlier| earlier.read(record.doc, matches))?;
                 matches.sort_unstable();
-                seen.extend(edit(corpus, found, words, (reading, matches), record));
+                seen.extend(edit(corpus, found, common, (reading, matches), record));
                 Ok(())
             };
             let may_match = bank.is_some() || !earlier.is_empty();
-            let wanted = |doc| wanted(doc) && (may_match || found.running[doc as usize] || words.known.has(doc));
+            let wanted =
+                |doc| wanted(doc) && (may_match || found.running[doc as usize] || found.templates.copies.has(doc));
             corpus.visit(parser, chunk, wanted, record, |_| {})?;
             Ok(seen)
         },
@@ -380,22 +328,23 @@ fn matched(
 fn edit(
     corpus: &Corpus<'_>,
     found: &Found,
-    words: &Words,
+    common: &[bool],
     (reading, matches): (&Reading, &[Match]),
     record: &RecordView<'_>,
 ) -> Option<Edit> {
     let options = &corpus.options.block;
     let doc = record.doc;
-    let known = words.known.of(doc).iter().map(|&(_, (tokens, block))| Piece { tokens, block });
-    let spared: Vec<TokenSpan> = words.spared.of(doc).iter().map(|&(_, span)| span).collect();
+    let list = &found.templates.list;
+    let known = found.templates.copies.of(doc).iter().map(|&(_, (tokens, block))| Piece { tokens, block });
+    let spared: Vec<TokenSpan> = found.templates.spared.of(doc).iter().map(|&(_, (span, _))| span).collect();
     let keeps_first = options.keep_copies == KeepCopies::First;
-    let is_listed = |t: u32| found.templates.get(t as usize).is_some_and(|t| t.reason == Reason::Listed);
+    let is_listed = |t: u32| list.get(t as usize).is_some_and(|told| told.reason == Reason::Listed);
     let (pieces, new) = edit::pieces(known, &spared, matches, |t| {
-        let first = found.templates[t as usize].copies.first().filter(|c| keeps_first && c.doc == doc);
-        let is_common = words.common[t as usize];
-        edit::Rule { is_common, is_listed: is_listed(t), stays: first.map(|c| c.span) }
+        let first = list[t as usize].first.filter(|first| keeps_first && first.doc == doc);
+        let is_common = common[t as usize];
+        edit::Rule { is_common, is_listed: is_listed(t), stays: first.map(|first| first.span) }
     });
-    let running = u32::try_from(found.templates.len()).expect("there are fewer than 2^32 templates");
+    let running = u32::try_from(list.len()).expect("there are fewer than 2^32 templates");
     let cuts = edit::cuts(options, (record.text, reading), &pieces, running, is_listed)?;
     let text_bytes = u32::try_from(record.text.len()).expect("a document is shorter than 4 GiB");
     let matches = if new.is_empty() { Vec::new() } else { matches.to_vec() };
@@ -403,15 +352,15 @@ fn edit(
 }
 
 /// Counts the copies of what repeats nowhere and goes because a list says so.
-fn count_listed(templates: &mut [Template], new: &Table<u32>) {
+fn count_listed(list: &mut [Told], new: &Table<u32>) {
     let mut listed: Vec<(u32, u32)> = new
         .iter()
         .map(|(doc, &t)| (t, doc))
-        .filter(|&(t, _)| templates[t as usize].reason == Reason::Listed && templates[t as usize].places.is_empty())
+        .filter(|&(t, _)| list[t as usize].reason == Reason::Listed && list[t as usize].evidence.copies == 0)
         .collect();
     listed.sort_unstable();
     for of_document in listed.chunk_by(|a, b| a == b) {
-        let evidence = &mut templates[of_document[0].0 as usize].evidence;
+        let evidence = &mut list[of_document[0].0 as usize].evidence;
         let copies = u32::try_from(of_document.len()).unwrap_or(u32::MAX);
         evidence.copies += copies;
         evidence.documents += 1;

@@ -4,9 +4,10 @@ use super::find::Hits;
 use super::firsts::Numbers;
 use super::meetings::{Meetings, Strands};
 use super::postings::{Link, Repeat, TemplateCopy};
+use super::told::{Part, Templates};
 use crate::block::Options;
 use crate::block::chain::{self, Hit};
-use crate::block::judge::{Judged, Template};
+use crate::block::judge::Template;
 use crate::block::marks::GramMarks;
 use crate::block::sites::Sites;
 use crate::block::template::{Copy, copies_of_hits};
@@ -28,14 +29,13 @@ fn read(numbers: &Numbers, mut group: Group<'_, Repeat>, hits: &mut Vec<Hit>) ->
     Ok(u32::try_from(group.key()).expect("the key is a document"))
 }
 
-/// Folds by document, link, document, template: which grams belong together, and what is known of each template. See
-/// [`Judged::finish`].
+/// Folds by document, link, document, template: which grams belong together, and what is known of each template.
 pub(super) fn templates(
     corpus: &Corpus<'_>,
     options: &Options,
     hits: Hits,
     (lengths, sites): (&[u32], &Sites),
-) -> Result<(Vec<Template>, u64)> {
+) -> Result<Templates> {
     let Hits { by_doc, numbers, held } = hits;
     let held = [held, corpus.hold(numbers.count() as usize)];
     let links = corpus.shuffle::<Link>(32 + bits_of(numbers.count()))?;
@@ -131,16 +131,15 @@ fn copies(
     Ok(by_template)
 }
 
-/// Fold by template: the evidence, the verdicts. The templates that are told of, in order of the first copy, and how many
-/// more there are.
+/// Fold by template: the evidence, the verdicts.
 fn judged(
     corpus: &Corpus<'_>,
     options: &Options,
     by_template: Shuffle<TemplateCopy>,
     sites: &Sites,
-) -> Result<(Vec<Template>, u64)> {
-    let folded = corpus.fold(by_template, |_, mut groups| {
-        let mut judged = Judged::default();
+) -> Result<Templates> {
+    let parts = corpus.fold(by_template, |number, mut groups| {
+        let mut part = Part::new(number);
         let mut copies: Vec<Copy> = Vec::new();
         while let Some(mut group) = groups.next_group()? {
             copies.clear();
@@ -148,11 +147,9 @@ fn judged(
                 copies.push(c.unpack());
                 Ok(())
             })?;
-            if let Some(template) = Template::of(&copies, sites, options) {
-                judged.add(template.first, template.reason, template.evidence.weight(), template);
-            }
+            Template::of(&copies, sites, options).into_iter().for_each(|template| part.add(template));
         }
-        Ok(judged)
+        Ok(part.finished())
     })?;
-    Ok(Judged::of_parts(folded).finish())
+    Ok(Templates::new(options, parts))
 }

@@ -32,6 +32,7 @@ mod reviewed;
 mod seen;
 mod shown;
 mod sieve;
+mod told;
 
 use super::census::Census;
 use super::corpus::Corpus;
@@ -122,7 +123,7 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
         let _held = corpus.hold(regions.bytes());
         hits(corpus, options, &regions, &running)?
     };
-    let (mut templates, untold) = templates(corpus, options, hits, (&lengths, &sites))?;
+    let mut templates = templates(corpus, options, hits, (&lengths, &sites))?;
     let (bank, shown) = apply::read_templates(corpus, options, &mut templates, &running, reviewed)?;
-    Ok(Outcome { untold, ..apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)? })
+    apply::cut(corpus, apply::Found { templates, running, bank, shown }, census)
 }

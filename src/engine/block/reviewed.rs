@@ -6,11 +6,10 @@
 //! single copy of it is found by its letters.
 
 use super::shown::Shown;
+use super::told::Templates;
 use crate::block::bank::{Bank, Entry, Match, Search};
 use crate::block::decide::Reason;
-use crate::block::judge::Template;
 use crate::block::letters::Letters;
-use crate::block::template::Evidence;
 use crate::error::json_complaint;
 use crate::plan::lines::{BlockDecision, SLOT};
 use crate::report::Picture;
@@ -97,15 +96,13 @@ impl Reviewed {
     }
 
     /// Adds what shall go and repeats nowhere to the templates; the letters by which its copies are found.
-    pub(super) fn add_unmet(&self, templates: &mut Vec<Template>, shown: &mut Shown) -> Result<Vec<Entry>> {
+    pub(super) fn add_unmet(&self, templates: &mut Templates, shown: &mut Shown) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         for text in self.unmet() {
-            let template = u32::try_from(templates.len()).expect("there are fewer than 2^32 templates");
-            found.extend(pieces(text).map(|letters| Entry { template, letters }));
             let mut tokens = Tokens::default();
             tokenize(text, &mut tokens);
-            let tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
-            templates.push(Template::listed(Evidence { tokens, ..Evidence::default() }));
+            let template = templates.add_listed(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
+            found.extend(pieces(text).map(|letters| Entry { template, letters }));
             shown.add_picture(&Picture { template: text.clone(), examples: Vec::new() })?;
         }
         Ok(found)
