@@ -5,13 +5,14 @@
 //! files are compared joined, and lines that name a file and a row by the record they mean.
 
 use crate::corpus::{Recipe, stream};
-use descale::engine::{self, Mode, Options, Silent};
+use descale::engine::{self, Mode, Options, Progress, Silent};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Below this a run is refused.
 const LEAST_MEMORY: u64 = 16 << 20;
@@ -53,11 +54,21 @@ impl Input {
 
     /// What a run leaves behind, by file name, freed of what may differ.
     fn run(&self, options: &Options, threads: usize, memory_bytes: u64) -> BTreeMap<String, Vec<u8>> {
+        self.run_with(options, threads, memory_bytes, &Silent)
+    }
+
+    fn run_with(
+        &self,
+        options: &Options,
+        threads: usize,
+        memory_bytes: u64,
+        progress: &dyn Progress,
+    ) -> BTreeMap<String, Vec<u8>> {
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
         let inputs = vec![self.folder.path().to_string_lossy().into_owned()];
         let options = Options { inputs, out: Some(out.clone()), threads, memory_bytes, ..options.clone() };
-        engine::run(&options, &Silent).unwrap();
+        engine::run(&options, progress).unwrap();
         let mut left: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for path in files_below(&out) {
             let name = path.strip_prefix(&out).unwrap().to_string_lossy().into_owned();
@@ -167,4 +178,48 @@ fn spilling_changes_nothing() {
         assert!(whole.spilled.get() == 0 && split.spilled.get() > 0, "{:?}", options.mode);
         assert!(expected["plan.jsonl"].len() > 10_000, "the corpus gives something to do");
     }
+}
+
+/// Keeps the stages.
+#[derive(Default)]
+struct Stages(Mutex<Vec<&'static str>>);
+
+impl Progress for Stages {
+    fn stage(&self, name: &'static str, _: u64) {
+        self.0.lock().unwrap().push(name);
+    }
+    fn advance(&self, _: u64) {}
+    fn warn(&self, _: &str) {}
+    fn finish(&self) {}
+}
+
+/// Documents of which each has three of many blocks; in every fifth copy letters are misread.
+fn of_many_blocks(blocks: u64) -> Vec<String> {
+    let recipe = Recipe { words: 60, planted: 0, copies: 0, paged: 0, foreign: 0, ..Recipe::default() };
+    let document = |number: u64| {
+        let mut made = recipe.make(number);
+        for which in 0..3 {
+            let copy = 3 * number + which;
+            let block = recipe.block(copy % blocks);
+            made.text += "\n\n";
+            made.text += &if copy / blocks == 4 { block.replacen('e', "c", 3) } else { block };
+        }
+        made.line()
+    };
+    (0..blocks * 5 / 3).map(document).collect()
+}
+
+#[test]
+fn a_bank_in_parts_finds_the_same() {
+    let input = Input::new(&of_many_blocks(2400), 1);
+    let left = |memory| {
+        let stages = Stages::default();
+        let options = Options { mode: Mode::Strip, ..Options::default() };
+        (input.run_with(&options, 2, memory, &stages), stages.0.into_inner().unwrap())
+    };
+    let (expected, stages) = left(AMPLE_MEMORY);
+    assert!(!stages.contains(&"search"), "{stages:?}");
+    let (got, stages) = left(LEAST_MEMORY);
+    assert!(stages.iter().filter(|stage| **stage == "search").count() > 0, "{stages:?}");
+    assert_eq!(difference(&expected, &got), None);
 }
