@@ -5,7 +5,7 @@
 //! template's own ends. This one mechanism finds exact, re-dressed, re-spaced, renamed, truncated, interrupted and
 //! misread copies alike: 10 % wrong letters leave two fifths of the 8-grams whole, but almost no run of five words.
 //!
-//! `index` finds the runs, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
+//! `set` tells fragments of known templates, `index` finds the runs, `clusters` parts them, `chains` puts them in order. Cost: `O(letters)` for a document that
 //! holds nothing known, plus `O(runs)` and the alignments for one that does.
 
 mod chains;

@@ -221,8 +221,9 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
             common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
     }
-    drop(held);
     found.bank = Bank::default();
+    drop(held);
+    let _held = corpus.hold(found.bytes());
     let spoilt = edited.new.iter().filter(|&(_, &t)| common[t as usize]).map(|(doc, _)| doc);
     let mut spoilt: Vec<u32> = spoilt.collect();
     spoilt.dedup();
