@@ -151,7 +151,7 @@ impl Bands {
 
 /// Where a key is remembered.
 fn place(key: u64) -> usize {
-    let place = u128::from(hash::mix(key)) * REMEMBERED_KEYS as u128 >> 64;
+    let place = (u128::from(hash::mix(key)) * REMEMBERED_KEYS as u128) >> 64;
     usize::try_from(place).expect("below the number of keys")
 }
 
