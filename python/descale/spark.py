@@ -13,8 +13,10 @@ executor costs a stage at most and plans stay short.
 """
 
 import functools
+import gc
 import itertools
 import os
+import sys
 from typing import NamedTuple
 
 _PACKETS = "bucket long, packet binary"
@@ -393,13 +395,15 @@ def _edited(stages, df, text, id, found):
         import pyarrow
 
         from descale import _descale
+        from descale.spark import _batches
 
         for batch in batches:
             if batch.num_rows:
                 columns = dict(zip(batch.schema.names, batch.columns))
                 cuts = columns.pop(_CUTS)
                 rows = pyarrow.RecordBatch.from_arrays([columns[text], cuts], ["text", "cuts"])
-                columns[text] = pyarrow.table(_descale.apply_cuts(rows)).column("text").chunk(0)
+                (cut,) = _batches(_descale.apply_cuts(rows), batch.num_rows)
+                columns[text] = cut.column("text")
                 schema = batch.schema.remove(batch.schema.get_field_index(_CUTS))
                 yield pyarrow.RecordBatch.from_arrays(list(columns.values()), schema=schema)
 
@@ -438,10 +442,29 @@ def _ready(bank):
     return _descale.Bank(pyarrow.ipc.open_stream(bank.rows).read_all(), bank.blocks)
 
 
+def _batches(table, most=_ROWS_OUT):
+    """The rows of a table of ours, so many at once. (``pyarrow.table`` would do, and loads pandas.)"""
+    import pyarrow
+
+    for batch in pyarrow.RecordBatchReader.from_stream(table):
+        for start in range(0, batch.num_rows, most):
+            yield batch.slice(start, most)
+
+
+@functools.lru_cache(maxsize=1)
+def _settled():
+    """What a worker of PySpark has loaded is no garbage: it looks for some after every task, which costs more than many a
+    fold. Sail's functions run in a process that is not ours to settle."""
+    program = getattr(sys.modules["__main__"], "__spec__", None)
+    if program is not None and program.name == "pyspark.daemon":
+        gc.freeze()
+
+
 def _kernel(name, arguments):
     """What does the work, by its name in the extension module."""
     from descale import _descale
 
+    _settled()
     ready = [_ready(argument) if isinstance(argument, _Bank) else argument for argument in arguments]
     return getattr(_descale, name)(*ready)
 
@@ -450,15 +473,12 @@ def _map(name, *arguments):
     """A map over batches, by the class of this name."""
 
     def run(batches):
-        import pyarrow
-
-        from descale.spark import _kernel
+        from descale.spark import _batches, _kernel
 
         kernel = _kernel(name, arguments)
         for batch in batches:
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                rows = pyarrow.table(kernel.push(batch.slice(start, _ROWS_AT_ONCE)))
-                yield from rows.to_batches(max_chunksize=_ROWS_OUT)
+                yield from _batches(kernel.push(batch.slice(start, _ROWS_AT_ONCE)))
 
     return run
 
@@ -467,15 +487,13 @@ def _fold(name, *arguments):
     """A fold over all rows of a partition, by the class of this name; one over packets takes some buckets at once."""
 
     def run(batches):
-        import pyarrow
-
-        from descale.spark import _kernel, _portions
+        from descale.spark import _batches, _kernel, _portions
 
         for portion in _portions(batches):
             kernel = _kernel(name, arguments)
             for rows in portion:
                 kernel.push(rows)
-            yield from pyarrow.table(kernel.finish()).to_batches(max_chunksize=_ROWS_OUT)
+            yield from _batches(kernel.finish())
 
     return run
 
@@ -484,14 +502,13 @@ def _in_packets(work, keys, buckets):
     """The work over batches, its rows in packets by these keys."""
 
     def run(batches):
-        import pyarrow
-
         from descale import _descale
+        from descale.spark import _batches
 
         packer = _descale.Packer(keys, buckets)
         for rows in work(batches):
-            yield from pyarrow.table(packer.push(rows)).to_batches(max_chunksize=_PACKETS_AT_ONCE)
-        yield from pyarrow.table(packer.finish()).to_batches(max_chunksize=_PACKETS_AT_ONCE)
+            yield from _batches(packer.push(rows), _PACKETS_AT_ONCE)
+        yield from _batches(packer.finish(), _PACKETS_AT_ONCE)
 
     return run
 

@@ -35,8 +35,8 @@ use pyo3_arrow::input::AnyArray;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Keys a map remembers to spare the shuffle; beyond, postings are sent as they come. 64 MiB.
-const REMEMBERED_KEYS: usize = 1 << 21;
+/// Keys a map remembers to spare the shuffle. 3 MiB: to miss the cache for every key would cost more than is spared.
+const REMEMBERED_KEYS: usize = 1 << 17;
 
 fn ready(arguments: &Bound<'_, PyDict>) -> PyResult<Near> {
     Near::new(&options::near(arguments)?).map_err(|error| exception(&error))
@@ -88,14 +88,16 @@ impl Hidden {
 #[pyclass(module = "descale._descale")]
 pub(crate) struct Bands {
     near: Near,
-    first: HashMap<u64, i64>,
+    /// Keys, each at its place, with a document that all before with this key are joined with. A key takes the place of
+    /// another, so that one that many documents have is there most of the time.
+    met: Vec<Option<(u64, i64)>>,
 }
 
 #[pymethods]
 impl Bands {
     #[new]
     fn new(arguments: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Ok(Self { near: ready(arguments)?, first: HashMap::new() })
+        Ok(Self { near: ready(arguments)?, met: vec![None; REMEMBERED_KEYS] })
     }
 
     /// The postings and edges of a batch of doc, text and, where blocks were found, cuts.
@@ -124,27 +126,33 @@ impl Bands {
 
 impl Bands {
     fn send(&mut self, doc: i64, keys: &[u64], out: &mut [Vec<i64>; 3]) {
-        let mut met: Vec<i64> = Vec::new();
+        let mut joined: Vec<i64> = Vec::new();
         let mut row = |key: i64, other| [key, doc, other].into_iter().zip(&mut *out).for_each(|(v, c)| c.push(v));
         for &key in keys {
             // How many documents have a containment key matters, so these are all sent.
-            let first = if lsh::is_containment_key(key) { None } else { self.first.get(&key).copied() };
-            match first {
-                Some(first) if first != doc => {
-                    if !met.contains(&first) {
-                        met.push(first);
+            let met = if lsh::is_containment_key(key) { None } else { self.met[place(key)] };
+            match met {
+                Some((other, first)) if other == key && first != doc => {
+                    if !joined.contains(&first) {
+                        joined.push(first);
                         row(doc, first);
                     }
                 }
-                _ => {
-                    if self.first.len() < REMEMBERED_KEYS && !lsh::is_containment_key(key) {
-                        self.first.insert(key, doc);
-                    }
-                    row(key.cast_signed(), doc);
-                }
+                _ => row(key.cast_signed(), doc),
             }
         }
+        // All that have one of these keys are joined with this document, and so with what it was joined with first.
+        let first = joined.first().copied().unwrap_or(doc);
+        for &key in keys.iter().filter(|&&key| !lsh::is_containment_key(key)) {
+            self.met[place(key)] = Some((key, first));
+        }
     }
+}
+
+/// Where a key is remembered.
+fn place(key: u64) -> usize {
+    let place = (u128::from(hash::mix(key)) * REMEMBERED_KEYS as u128) >> 64;
+    usize::try_from(place).expect("below the number of keys")
 }
 
 /// Numbers documents densely in ascending order and joins them.

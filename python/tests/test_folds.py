@@ -5,6 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
+import descale
 import descale.spark
 from descale import _descale
 
@@ -33,6 +34,32 @@ def test_components_are_those_of_the_definition(seed):
         union.push(pa.table({"doc": pa.array(ends[0], pa.int64()), "other": pa.array(ends[1], pa.int64())}))
     found = pa.table(union.finish()).to_pylist()
     assert [(row["doc"], row["component"]) for row in found] == sorted(painted(edges).items())
+
+
+def test_a_map_that_forgets_keys_joins_the_same_documents():
+    """More keys than a map remembers; half of all documents have the same."""
+    rng = random.Random(5)
+    originals = [" ".join(str(rng.getrandbits(40)) for _ in range(8)) for _ in range(14_000)]
+    texts = originals + rng.choices(originals, k=2_000)
+    hot = len(texts)
+    texts = texts + ["one text that very many documents have and nothing else beside it"] * hot
+    rng.shuffle(texts)
+    bands, edges, union, rows = _descale.Bands({}), _descale.Edges(), _descale.Union(), 0
+    for start in range(0, len(texts), 1000):
+        documents = pa.table({"doc": pa.array(range(start, start + 1000)), "text": texts[start : start + 1000]})
+        postings = pa.table(bands.push(documents))
+        edges.push(postings)
+        rows += postings.num_rows
+    union.push(pa.table(edges.finish()))
+    first = {}
+    groups = [(doc, first.setdefault(text, doc)) for doc, text in enumerate(texts)]
+    expected = painted([pair for pair in groups if pair[0] != pair[1]])
+    found = pa.table(union.finish()).to_pylist()
+    assert [(row["doc"], row["component"]) for row in found] == sorted(expected.items())
+    # What all have is sent once a document, or hardly more.
+    keys = sum(map(len, descale.band_keys(originals).to_pyarrow()["keys"].to_pylist()))
+    others = 2_000 * keys // len(originals)
+    assert rows < keys + others + 1.1 * hot
 
 
 def folded(fold, *tables):

@@ -1,11 +1,14 @@
 """Rows that travel in packets: what comes out is what went in, by bucket, in packets of some size."""
 
 import random
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
 
 import descale
+import descale.spark
 from descale import _descale
 
 
@@ -131,3 +134,16 @@ def test_broken_packets_are_an_error():
             unpacked(pa.table({"packet": [bytes(broken)]}))
         except descale.InputError as error:
             assert "packet" in str(error)
+
+
+@pytest.mark.parametrize("count,most", [(0, 3), (1, 3), (6, 3), (7, 3), (7, 100)])
+def test_batches_are_all_rows_in_order(count, most):
+    rows = _descale.Table(pa.table({"n": pa.array(range(count), pa.int64())}))
+    batches = list(descale.spark._batches(rows, most))
+    assert all(0 < batch.num_rows <= most for batch in batches)
+    assert [n for batch in batches for n in batch.column("n").to_pylist()] == list(range(count))
+
+
+def test_workers_load_no_pandas():
+    program = "import sys, descale.spark; list(descale.spark._batches(descale.tokenize(['a']))); assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)

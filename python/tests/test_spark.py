@@ -346,6 +346,22 @@ def mortal(function, grave):
     return run
 
 
+def test_workers_look_for_no_garbage_among_what_they_loaded(spark):
+    """A process of PySpark's own, that is; Sail's functions run in this one."""
+
+    def run(batches):
+        import gc
+
+        from descale.spark import _kernel
+
+        _kernel("Edges", [])
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"frozen": [gc.get_freeze_count()]})
+
+    (row,) = spark.range(1, numPartitions=1).mapInArrow(run, "frozen long").collect()
+    assert (row["frozen"] > 0) == (ENGINE != "sail")
+
+
 def test_rows_without_text_stay(spark, tmp_path):
     rows = made_up(60)
     rows[5]["text"] = None
