@@ -201,11 +201,10 @@ impl Index {
                 held += usize::from(start < end && first <= high && low <= last);
             }
             for (&(start, end), &(at, spread)) in ranges.iter().zip(&likely[..held]) {
-                let (wanted, gram) = (self.fingerprint(spread), &codes[at..at + GRAM]);
+                let (wanted, gram) = (self.fingerprint(spread), packed(codes, at));
                 for &place in &self.places[start..end] {
-                    let letter = self.letter(place);
-                    if place & !self.letter_bits == wanted && letters[letter..letter + GRAM] == *gram {
-                        each(narrow(at), narrow(letter));
+                    if place & !self.letter_bits == wanted && packed(letters, self.letter(place)) == gram {
+                        each(narrow(at), place & self.letter_bits);
                     }
                 }
             }
