@@ -58,7 +58,7 @@ pub(super) fn read_templates(
     let _held = corpus.hold(templates.bytes());
     let wanted = std::mem::take(&mut templates.places);
     let places = templates.list.iter().map(Told::places);
-    let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(8)), places);
+    let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(3)), places);
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
     let reads_all = reviewed.is_some();
