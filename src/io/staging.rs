@@ -353,6 +353,11 @@ mod tests {
         fs::write(dead.join(format!("{MANIFEST}.begun")), "half of").unwrap();
         let staging = Staging::resume(root.path(), "all of it", &|_| unreachable!("there is no other")).unwrap();
         staging.note("all of it").unwrap();
+        let half = |mut file: &File| {
+            file.write_all(b"half of").unwrap();
+            Err(Error::interrupted())
+        };
+        assert!(staging.finish_stage("stage", half).is_err() && staging.stage("stage").unwrap().is_none());
         let noted = staging.partial.path().join(STAGES).join(MANIFEST);
         assert_eq!(fs::read_to_string(noted).unwrap(), "all of it");
     }

@@ -10,7 +10,7 @@
 //! has in common with a template holds one of them, whichever its place, and from there the stretch is followed to its
 //! ends.
 //!
-//! Memory: [`BYTES_A_LETTER`]. A lookup of a gram that is not there costs about a nanosecond.
+//! Memory: at most [`BYTES_A_LETTER`] bytes a letter. A lookup of a gram that is not there costs about a nanosecond.
 
 use super::set::Set;
 use super::{GRAM, narrow};

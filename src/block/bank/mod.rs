@@ -112,9 +112,14 @@ impl Default for Bank {
 impl Bank {
     /// Indexes the templates, given in order of worth: of fragments of one block, which share a passage, only the first
     /// is kept. `O(letters)`, about 12 bytes of memory a letter.
+    ///
+    /// # Panics
+    /// If they have 2^32 letters or more, which only [parts](Self::within) can hold.
     #[must_use]
     pub fn new(entries: Vec<Entry>) -> Self {
-        Self::within(usize::MAX, entries)
+        let whole = Self::within(usize::MAX, entries);
+        assert!(whole.parts() == 1, "a bank of one part has fewer than 2^32 letters");
+        whole
     }
 
     /// As [`new`](Self::new), in parts whose indexes take `room_bytes` each. What [`find`](Self::find) gives for all parts

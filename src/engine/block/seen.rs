@@ -1,6 +1,6 @@
 //! What was seen at the places of templates: put aside place by place, taken back template by template.
 //!
-//! Memory: 36 bytes a place. The letters in it and beside it, some hundreds, lie in a stash.
+//! Memory: 32 bytes a place. The letters in it and beside it, some hundreds, lie in a stash.
 
 use super::shown::Put;
 use crate::block::judge::Sight;
