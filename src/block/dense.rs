@@ -24,7 +24,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Calls `each` with the hashes of [`Options::gram_bits`] of all grams of each region, whether they count or not.
+    /// Calls `each` with the hashes of [`Options::hash_bits`] of all grams of each region, whether they count or not.
     pub fn hashes(
         &mut self,
         options: &Options,
@@ -38,7 +38,7 @@ impl Dense {
         }
     }
 
-    /// Calls `each` with the hash of [`Options::gram_bits`], the position and the marks of every gram of `regions` that counts,
+    /// Calls `each` with the hash of [`Options::hash_bits`], the position and the marks of every gram of `regions` that counts,
     /// ascending where the regions do; `sift` takes out of hashes and positions what is not wanted.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Dense {
         let k = options.counted_tokens();
         let end = (region.end as usize + k - 1).min(tokens.len());
         winnow::grams(&tokens[region.start as usize..end], k, &mut self.hashes);
-        let spare = u64::BITS - options.gram_bits();
+        let spare = u64::BITS - options.hash_bits();
         self.hashes.iter_mut().for_each(|hash| *hash >>= spare);
     }
 }
@@ -101,7 +101,7 @@ mod tests {
             Ok(())
         };
         Dense::default().grams(&options, (text, &reading), regions, |_| {}, each).unwrap();
-        let gram = |at: usize| crate::hash::tokens(&reading.body.hashes[at..at + 5]) >> (64 - options.gram_bits());
+        let gram = |at: usize| crate::hash::tokens(&reading.body.hashes[at..at + 5]) >> (64 - options.hash_bits());
         // What begins with ten ten says too little.
         assert_eq!(found, [(1, gram(1)), (2, gram(2))]);
 

@@ -131,11 +131,11 @@ impl Options {
         if self.exact { self.min_tokens as usize } else { self.gram_tokens }
     }
 
-    /// Bits of the hash of such a gram. Each is a hundredth of what is spilled of them. Of `n` grams the share `n / 2^46` has
-    /// the hash of another one, one in a thousand in a terabyte, and such a gram stands alone, like five words that two texts
-    /// share by chance: no block is one gram long, but where every repeat goes.
+    /// Bits of the hash of such a gram and of a seed. Each is a hundredth of what is spilled of them. Of `n` grams the share
+    /// `n / 2^46` has the hash of another one, one in a thousand in a terabyte, and such a gram stands alone, like five words
+    /// that two texts share by chance: no block is one gram long, but where every repeat goes. Such a seed is looked at in vain.
     #[must_use]
-    pub fn gram_bits(&self) -> u32 {
+    pub fn hash_bits(&self) -> u32 {
         if self.exact { u64::BITS } else { 46 }
     }
 

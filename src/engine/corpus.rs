@@ -13,7 +13,7 @@ use super::summary::resident_bytes;
 use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
-use crate::shuffle::{Groups, Options as ShuffleOptions, Partition, Posting, Shuffle, SpillArea};
+use crate::shuffle::{Groups, Ledger, Options as ShuffleOptions, Partition, Posting, Shuffle, SpillArea, Stash};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,12 @@ pub(super) struct Corpus<'a> {
     told_of_tables: AtomicBool,
     /// Whether it was told that a record is long.
     told_of_record: AtomicBool,
+}
+
+/// What a list says of the documents of a chunk.
+pub(super) fn of_chunk<P: Posting>(list: &Ledger<P>, chunk: &Chunk) -> Result<Vec<P>> {
+    let docs = chunk.docs();
+    list.within(docs.start.into()..docs.end.into())
 }
 
 /// Memory that is spoken for until this is dropped.
@@ -143,6 +149,11 @@ impl<'a> Corpus<'a> {
         Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(16), key_bits })
     }
 
+    /// A list by document, of which a thirty-second of the memory is held.
+    pub(super) fn ledger<P: Posting>(&self) -> Ledger<P> {
+        Ledger::new(Stash::new(&self.area, self.budget(32)))
+    }
+
     /// The partitions of a shuffle, folded on all cores, results in key order.
     pub(super) fn fold<P: Posting, R: Send>(
         &self,
@@ -158,6 +169,27 @@ impl<'a> Corpus<'a> {
             .collect();
         self.give_back();
         folded.into_iter().collect()
+    }
+
+    /// As [`fold`](Self::fold), but a few partitions at a time, and each result is handed on in key order.
+    pub(super) fn fold_in_order<P: Posting, R: Send>(
+        &self,
+        shuffle: Shuffle<P>,
+        fold: impl Fn(usize, Groups<'_, P>) -> Result<R> + Sync,
+        mut each: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let mut partitions = shuffle.finish()?.into_iter().enumerate();
+        loop {
+            let few: Vec<(usize, Partition<P>)> = partitions.by_ref().take(rayon::current_num_threads()).collect();
+            if few.is_empty() {
+                break;
+            }
+            let fold = |(i, mut partition)| self.fold_one(i, &mut partition, &fold);
+            let folded: Vec<Result<R>> = few.into_par_iter().with_max_len(1).map(fold).collect();
+            folded.into_iter().try_for_each(|folded| each(folded?))?;
+        }
+        self.give_back();
+        Ok(())
     }
 
     /// At the end of a stage: what it freed goes back to the system where the process holds more than half of its budget.

@@ -11,6 +11,7 @@ mod cuts;
 mod explain;
 mod kernel;
 mod landing;
+mod names;
 mod near;
 pub mod options;
 pub mod progress;
@@ -19,7 +20,6 @@ mod room;
 mod sets;
 mod stages;
 pub mod summary;
-mod table;
 mod verdicts;
 
 pub use explain::explain;
@@ -133,7 +133,7 @@ fn decide(corpus: &Corpus<'_>, near: Option<&Near>, out: Option<&OutDir>) -> Res
     let block = corpus.options.finds_blocks().then(block).transpose()?;
     // What the allocator keeps of its shuffles is in pieces too small for what follows: it counts twice.
     let _held = block.as_ref().map(|b| corpus.hold(b.bytes() + 2 * corpus.budget(block::HOARDED_PART)));
-    let uncut = Cuts::default();
+    let uncut = Cuts::new(corpus);
     let cuts = block.as_ref().map_or(&uncut, |b| &b.cuts);
     let near = near.map(|near| stages::stage(corpus, out, "near", || near::run(corpus, near, cuts))).transpose()?;
     Ok(Decided { near, block })

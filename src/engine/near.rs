@@ -9,8 +9,8 @@
 use super::census::{Census, Share};
 use super::corpus::Corpus;
 use super::cuts::Cuts;
+use super::names::Names;
 use super::sets::{SetReader, Sets};
-use super::table::Names;
 use super::verdicts::{Row, Verdicts};
 use crate::io::{InputFile, Parser};
 use crate::near::{self, Components, Decider, Foreseen, Member, Near, Rank, lsh};
@@ -179,6 +179,7 @@ fn candidates(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts) -> Result<Candidate
         |w, chunk| {
             let mut scatter = bands.scatter();
             let (mut share, mut bad, mut ranks) = (Share::of(chunk), Vec::new(), Vec::new());
+            let cuts = cuts.within(chunk.docs())?;
             let Worker { parser, tokens, hashes, scratch, keys } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize_words(record.text, tokens);
@@ -287,7 +288,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
     let mut shingles = Sets::new(Stash::new(&corpus.area, corpus.budget(4)), components.count());
     let _components = corpus.hold(shingles.bytes());
     let by_component = corpus.shuffle::<Candidate>(u32::BITS)?;
-    let mut names = Names::for_corpus(corpus);
+    let mut names = Names::new(corpus);
     // Equal documents share their shingles while the table has room; beyond it they are put aside again.
     let mut known: HashMap<u128, Ticket> = HashMap::new();
     let most_known = corpus.budget(16 * 2 * size_of::<(u128, Ticket)>());
@@ -296,6 +297,7 @@ fn decide(corpus: &Corpus<'_>, near: &Near, cuts: &Cuts, candidates: Candidates)
         || worker(corpus),
         |w, chunk| {
             let mut found = Vec::new();
+            let cuts = cuts.within(chunk.docs())?;
             let Worker { parser, tokens, hashes, scratch, .. } = w;
             let record = |record: &RecordView<'_>| {
                 tokenize_words(record.text, tokens);

@@ -6,6 +6,7 @@
 use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
+use super::cuts::Few;
 use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
@@ -17,10 +18,10 @@ use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
     Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason, wording,
 };
-use crate::plan::strip::Cut;
 use crate::record::{Action, RecordView, Removed};
 use crate::report::{self, Excerpt, Gallery, Group, Picture};
 use std::io::Write;
+use std::ops::Range;
 
 /// Everything that was decided.
 pub(super) struct Decided {
@@ -43,15 +44,15 @@ impl Decided {
         self.near.as_ref().and_then(|n| n.verdicts.get(doc)).filter(|v| !v.kept)
     }
 
-    fn cuts(&self, doc: u32) -> impl Iterator<Item = Cut> {
-        self.block.iter().flat_map(move |b| b.cuts.of(doc))
+    /// What is cut from some documents.
+    fn cuts(&self, docs: Range<u32>) -> Result<Few> {
+        self.block.as_ref().map_or_else(|| Ok(Few::default()), |block| block.cuts.within(docs))
     }
 
-    /// The documents that are dropped or edited, ascending.
-    fn changed(&self) -> Vec<u32> {
-        let dropped = self.near.iter().flat_map(|n| n.verdicts.iter()).filter(|v| !v.kept).map(|v| v.doc);
-        let edited = self.block.iter().flat_map(|b| b.cuts.docs()).copied();
-        let mut changed: Vec<u32> = dropped.chain(edited).collect();
+    /// Those of some documents that are dropped or have cuts, ascending.
+    fn changed(&self, docs: Range<u32>, cuts: &Few) -> Vec<u32> {
+        let dropped = self.near.iter().flat_map(|near| near.verdicts.within(docs.clone())).filter(|v| !v.kept);
+        let mut changed: Vec<u32> = dropped.map(|v| v.doc).chain(cuts.docs()).collect();
         changed.sort_unstable();
         changed.dedup();
         changed
@@ -87,6 +88,9 @@ impl Decided {
     }
 }
 
+/// Documents whose cuts are in memory while the plan is written.
+const DOCS_AT_ONCE: u32 = 4096;
+
 /// Writes `plan.jsonl`, or only adds it up where there is no folder.
 pub(super) fn plan(
     corpus: &Corpus<'_>,
@@ -97,10 +101,15 @@ pub(super) fn plan(
     let clusters = decided.near.as_ref().map(|near| near.verdicts.numbers());
     let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
     let mut totals = Totals::default();
-    for doc in decided.changed() {
-        let (line, text_bytes) = line(corpus, decided, clusters.as_ref(), doc)?;
-        totals.add(&line, text_bytes.into(), spread);
-        file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
+    let rows = decided.census().rows;
+    for first in (0..rows).step_by(DOCS_AT_ONCE as usize) {
+        let docs = first..rows.min(first.saturating_add(DOCS_AT_ONCE));
+        let cuts = decided.cuts(docs.clone())?;
+        for doc in decided.changed(docs, &cuts) {
+            let (line, text_bytes) = line(corpus, decided, (clusters.as_ref(), &cuts), doc)?;
+            totals.add(&line, text_bytes.into(), spread);
+            file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
+        }
     }
     file.map_or(Ok(()), crate::io::JsonLines::finish)?;
     Ok(totals)
@@ -127,12 +136,17 @@ impl Totals {
 }
 
 /// The line of a document, and the bytes of its text.
-fn line(corpus: &Corpus<'_>, decided: &Decided, clusters: Option<&Numbers>, doc: u32) -> Result<(PlanLine, u32)> {
+fn line(
+    corpus: &Corpus<'_>,
+    decided: &Decided,
+    (clusters, cuts): (Option<&Numbers>, &Few),
+    doc: u32,
+) -> Result<(PlanLine, u32)> {
     let (file, row) = decided.census().place(doc);
     let (file, row) = (corpus.inputs.files()[file].name.clone(), row + 1);
     let (id, text_bytes) = decided.name(doc)?;
     let (Some(near), Some(verdict)) = (&decided.near, decided.dropped(doc)) else {
-        let spans = decided.cuts(doc).map(|c| PlanSpan {
+        let spans = cuts.of_doc(doc).map(|c| PlanSpan {
             start: c.span.start,
             end: c.span.end,
             block: u64::from(c.block) + 1,
@@ -229,7 +243,8 @@ pub(super) fn records(corpus: &Corpus<'_>, decided: &Decided, out: &OutDir, gall
         || corpus.parser(),
         |parser, chunk| {
             let (mut bytes, mut removed) = (Vec::with_capacity(chunk.bytes.len()), Vec::new());
-            let action = |doc| action(decided, doc);
+            let cuts = decided.cuts(chunk.docs())?;
+            let action = |doc| action(decided, &cuts, doc);
             let mut take = |row: Removed<'_>| removed_line(&row, &mut removed);
             let mut parts: Vec<OutPart> = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut take)?;
             pack(&mut parts, &mut bytes);
@@ -253,7 +268,8 @@ pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write
         || (),
         |(), chunk| {
             let mut bytes = Vec::with_capacity(chunk.bytes.len());
-            let action = |doc| action(decided, doc);
+            let cuts = decided.cuts(chunk.docs())?;
+            let action = |doc| action(decided, &cuts, doc);
             let parts = rewrite(chunk, &corpus.fields, action, &mut bytes, &mut |_| Ok(()))?;
             Ok((parts, bytes))
         },
@@ -263,9 +279,8 @@ pub(super) fn stream(corpus: &Corpus<'_>, decided: &Decided, to: &mut (dyn Write
 }
 
 /// What happens to a document.
-fn action(decided: &Decided, doc: u32) -> Action<'_> {
-    let spans = decided.block.as_ref().map_or(&[][..], |block| block.cuts.spans(doc));
-    match (decided.dropped(doc), spans) {
+fn action<'a>(decided: &Decided, cuts: &'a Few, doc: u32) -> Action<'a> {
+    match (decided.dropped(doc), cuts.spans(doc)) {
         (Some(_), _) => Action::Drop,
         (None, []) => Action::Keep,
         (None, spans) => Action::Cut(spans),

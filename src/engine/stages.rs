@@ -7,8 +7,8 @@
 
 use super::Options;
 use super::corpus::Corpus;
+use super::names::Names;
 use super::near::Outcome as NearOutcome;
-use super::table::Names;
 use crate::io::OutDir;
 use crate::near::Verdict;
 use crate::{Error, Result};
@@ -171,7 +171,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn names(&mut self, corpus: &Corpus<'_>) -> Result<Names> {
-        let mut names = Names::for_corpus(corpus);
+        let mut names = Names::new(corpus);
         self.many(|(doc, name, bytes): (u32, String, u32)| names.push(doc, &name, bytes))?;
         Ok(names)
     }

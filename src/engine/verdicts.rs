@@ -9,6 +9,7 @@ use super::near::narrow;
 use crate::Result;
 use crate::near::{Reason, Verdict};
 use crate::shuffle::{Posting, Shuffle};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Verdicts in the order of their documents.
@@ -100,6 +101,12 @@ impl Verdicts {
     /// The verdict on a document.
     pub(super) fn get(&self, doc: u32) -> Option<Verdict> {
         self.rows.binary_search_by_key(&doc, |row| row.doc).ok().map(|at| self.rows[at].verdict())
+    }
+
+    /// The verdicts on some documents.
+    pub(super) fn within(&self, docs: Range<u32>) -> impl Iterator<Item = Verdict> + '_ {
+        let [start, end] = [docs.start, docs.end].map(|doc| self.rows.partition_point(|row| row.doc < doc));
+        self.rows[start..end].iter().map(Row::verdict)
     }
 
     /// All of them.
@@ -203,6 +210,7 @@ mod tests {
             prop_assert_eq!(verdicts.iter().collect::<Vec<_>>(), sorted.clone());
             prop_assert_eq!(verdicts.get(17), Some(sorted[17]));
             prop_assert_eq!(verdicts.get(60), None);
+            prop_assert_eq!(verdicts.within(7..19).collect::<Vec<_>>(), sorted[7..19].to_vec());
             let mut expected: BTreeMap<u32, Vec<Verdict>> = BTreeMap::new();
             sorted.into_iter().for_each(|v| expected.entry(v.cluster_root).or_default().push(v));
             let numbers = verdicts.numbers();

@@ -71,6 +71,12 @@ impl Chunk {
         self.parts.iter().map(|p| p.rows).sum()
     }
 
+    /// Document numbers of its rows.
+    #[must_use]
+    pub fn docs(&self) -> Range<u32> {
+        self.first_doc()..self.first_doc() + self.rows()
+    }
+
     /// Document number of its first row.
     #[must_use]
     pub fn first_doc(&self) -> u32 {

@@ -9,7 +9,6 @@
 //!
 //! Of the budget a streamed partition gives half to the blocks of the runs it reads, and a quarter to the group; two
 //! blocks to read and one to write (64 KiB each, less if the shuffle's budget was under 4 MiB) are the least it needs.
-//! Open files: 64 runs and one spooled group, for every partition that is open.
 
 use super::Posting;
 use super::area::SpillArea;

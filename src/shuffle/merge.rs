@@ -10,8 +10,8 @@ use super::run::{Run, RunReader, RunWriter};
 use crate::Result;
 use std::sync::Arc;
 
-/// The most runs read at once; more are merged in rounds. Bounds the open files.
-pub(super) const MAX_FAN_IN: usize = 64;
+/// The most runs read at once, where memory has a block for each; more are merged in rounds.
+pub(super) const MAX_FAN_IN: usize = 1024;
 
 /// The merge of sorted streams.
 #[derive(Debug)]

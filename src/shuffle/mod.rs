@@ -16,8 +16,9 @@
 //!   spills, and 40 bytes for each chunk merged. A budget under 4 KiB counts as 4 KiB.
 //! - time: linear for keys that are spread over their range; `n log n` inside one key, and of merged runs.
 //! - disk: nothing if `n s` is within the budget, else `n` packed postings (`pack`), once; again for each further round of
-//!   merging (more than 64 runs in a partition that does not fit) and for a group too long for the budget.
-//! - files: at most 65 open for each open partition, one for each spilling thread; one on disk for each run.
+//!   merging (a partition that does not fit has more runs than half of its budget has blocks) and for a group too long for the
+//!   budget.
+//! - files: one open for each thread; one on disk for each run.
 //! - order: by `Ord`, whatever the threads, the order of arrival and the budget: equal postings are identical.
 //!
 //! What that means for a corpus, by the made-up one of `benches/scale.rs`, a quarter of whose text repeats. A gigabyte of
@@ -80,6 +81,7 @@
 mod area;
 mod budget;
 mod group;
+mod ledger;
 mod merge;
 mod pack;
 #[cfg(fuzzing)]
@@ -91,6 +93,7 @@ mod stash;
 
 pub use area::SpillArea;
 pub use group::{Group, Groups, Partition};
+pub use ledger::{Ledger, of_key};
 #[cfg(fuzzing)]
 pub use probe::probe_run;
 pub use scatter::{Scatter, Shuffle};

@@ -19,7 +19,8 @@ use super::area::{SpillArea, failed};
 use super::pack::{most_bytes, pack, unpack};
 use crate::{Error, Result, hash};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl Run {
         self.len
     }
 
-    /// Opens it for reading from the start; holds one block of the run in memory.
+    /// For reading from the start; holds one block of the run in memory.
     pub(super) fn read<P: Posting>(&self) -> Result<RunReader<P>> {
         RunReader::open(&self.path, self.len, self.block)
     }
@@ -136,11 +137,13 @@ fn header<P: Posting>() -> Vec<u8> {
     [&MAGIC[..], &VERSION.to_le_bytes(), &fields.to_le_bytes()].concat()
 }
 
-/// Reads a run front to back; an iterator that ends with the trailer or with an error.
+/// Reads a run front to back; an iterator that ends with the trailer or with an error. The file is open while a block is read
+/// and no longer: a merge may read from far more runs than a process may open files.
 #[derive(Debug)]
 pub(super) struct RunReader<P> {
-    file: File,
     path: PathBuf,
+    /// Where the next block begins.
+    offset: u64,
     /// The postings of the current block; those before `at` are handed out.
     block: Vec<P>,
     at: usize,
@@ -153,21 +156,26 @@ pub(super) struct RunReader<P> {
 
 impl<P: Posting> RunReader<P> {
     pub(super) fn open(path: &Path, expected: u64, max_block: usize) -> Result<Self> {
-        let file = File::open(path).map_err(|e| failed("open", path, e))?;
-        let path = path.to_path_buf();
+        let (path, offset) = (path.to_path_buf(), 0);
         let mut reader =
-            Self { file, path, block: Vec::new(), at: 0, max_block, blocks: 0, seen: 0, expected, ended: false };
+            Self { path, offset, block: Vec::new(), at: 0, max_block, blocks: 0, seen: 0, expected, ended: false };
+        let file = reader.file()?;
         let mut found = [0u8; HEADER_BYTES];
-        reader.fill(&mut found)?;
+        reader.fill(&file, &mut found)?;
         if header::<P>() != found {
             return Err(reader.broken("its header is not that of a run of these postings"));
         }
         Ok(reader)
     }
 
+    fn file(&self) -> Result<File> {
+        File::open(&self.path).map_err(|e| failed("open", &self.path, e))
+    }
+
     fn next_block(&mut self) -> Result<()> {
+        let file = self.file()?;
         let mut head = [0u8; BLOCK_HEADER_BYTES];
-        self.fill(&mut head)?;
+        self.fill(&file, &mut head)?;
         let count = u32::from_le_bytes(head[..4].try_into().expect("four bytes")) as usize;
         let length = u32::from_le_bytes(head[4..8].try_into().expect("four bytes")) as usize;
         let checksum = u64::from_le_bytes(head[8..].try_into().expect("eight bytes"));
@@ -175,7 +183,7 @@ impl<P: Posting> RunReader<P> {
             return Err(self.broken("a block is longer than any that was written"));
         }
         let mut payload = vec![0; length];
-        self.fill(&mut payload)?;
+        self.fill(&file, &mut payload)?;
         if hash::bytes(&payload, self.blocks) != checksum {
             return Err(self.broken("the checksum of a block does not match"));
         }
@@ -198,11 +206,13 @@ impl<P: Posting> RunReader<P> {
         Ok(())
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.file.read_exact(bytes).map_err(|e| match e.kind() {
+    fn fill(&mut self, file: &File, bytes: &mut [u8]) -> Result<()> {
+        file.read_exact_at(bytes, self.offset).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => self.broken("it ends too early"),
             _ => failed("read", &self.path, e),
-        })
+        })?;
+        self.offset += bytes.len() as u64;
+        Ok(())
     }
 
     fn broken(&self, how: &str) -> Error {

@@ -1,6 +1,6 @@
 //! Reads the decided templates, finds them everywhere, and says what is cut.
 
-use super::noted::Noted;
+use super::postings::{Going, New, Reread, Said};
 use super::reviewed::Reviewed;
 use super::seen::Seen;
 use super::shown::{Put, Shown};
@@ -15,15 +15,15 @@ use crate::block::reading::Reading;
 use crate::block::template::Evidence;
 use crate::block::{KeepCopies, Options};
 use crate::engine::census::Census;
-use crate::engine::corpus::Corpus;
-use crate::engine::cuts::Cuts;
+use crate::engine::corpus::{Corpus, of_chunk};
+use crate::engine::cuts::{Cuts, replaced};
+use crate::engine::names::Names;
 use crate::engine::near::name_of;
-use crate::engine::table::{Names, Table};
 use crate::plan::edit;
 use crate::plan::strip::{Cut, Piece};
 use crate::record::RecordView;
 use crate::report::Picture;
-use crate::shuffle::Stash;
+use crate::shuffle::{Ledger, Stash, of_key};
 use crate::span::{Span, TokenSpan};
 use rayon::prelude::*;
 
@@ -56,33 +56,35 @@ pub(super) fn read_templates(
     mut reviewed: Option<Reviewed>,
 ) -> Result<(Bank, Shown)> {
     let _held = corpus.hold(templates.bytes());
-    let wanted = std::mem::take(&mut templates.places);
-    let places = templates.list.iter().map(Told::places);
+    let places = templates.list.iter().map(|told| told.places as usize);
     let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(3)), places);
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
     let reads_all = reviewed.is_some();
-    if !wanted.is_empty() {
+    if !templates.reread.is_empty() {
         corpus.pass(
             "templates",
             || worker(corpus),
             |w, chunk| {
-                let mut of_chunk: Vec<(u32, u32, Sight, Picture)> = Vec::new();
+                let mut seen: Vec<(u32, u32, Sight, Picture)> = Vec::new();
+                let wanted = of_chunk(&templates.reread, chunk)?;
                 let Worker { parser, reading, letters, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
                     let name = name_of(corpus, record);
-                    of_chunk.extend(wanted.of(record.doc).iter().map(|&(_, (t, which, span))| {
-                        let Told { reason, evidence, .. } = &templates.list[t as usize];
+                    let places = of_key(&wanted, record.doc.into());
+                    seen.extend(places.iter().map(|&Reread { template, which, start, end, .. }| {
+                        let Told { reason, evidence, .. } = &templates.list[template as usize];
                         let wants = Wants::new(*reason, evidence, which);
                         let wants = Wants { own: wants.own || (reads_all && which == 0), ..wants };
-                        let (sight, picture) = look(record.text, &name, reading, letters, (which, span, wants));
-                        (t, which, sight, picture)
+                        let place = (which, Span::new(start, end), wants);
+                        let (sight, picture) = look(record.text, &name, reading, letters, place);
+                        (template, which, sight, picture)
                     }));
                     Ok(())
                 };
-                corpus.visit(parser, chunk, |doc| wanted.has(doc), record, |_| {})?;
-                Ok(of_chunk)
+                corpus.visit(parser, chunk, |doc| !of_key(&wanted, doc.into()).is_empty(), record, |_| {})?;
+                Ok(seen)
             },
             |of_chunk| {
                 of_chunk.into_iter().try_for_each(|(t, which, sight, picture)| {
@@ -92,15 +94,15 @@ pub(super) fn read_templates(
             },
         )?;
     }
-    drop(wanted);
+    templates.reread = corpus.ledger();
     if let Some(reviewed) = &mut reviewed {
-        let mut decided = Vec::new();
         for t in 0..templates.list.len() {
-            if let Some((_, put)) = seen.of(t)?.first() {
-                decided.extend(reviewed.verdict(&shown.text_of(*put)?).map(|reason| (t, reason)));
+            if let Some((_, put)) = seen.of(t)?.first()
+                && let Some(reason) = reviewed.verdict(&shown.text_of(*put)?)
+            {
+                templates.review(t, reason);
             }
         }
-        templates.review(&decided);
     }
     let mut entries = Vec::new();
     let strips = |t: usize| templates.list[t].reason.strips() && !options.exact;
@@ -179,44 +181,46 @@ struct Edited {
     names: Names,
     cuts: Cuts,
     /// [`Edit::new`] of each.
-    new: Table<u32>,
+    new: Ledger<New>,
     /// [`Edit::matches`] of each.
-    matches: Noted,
+    said: Ledger<Said>,
 }
 
 impl Edited {
     fn new(corpus: &Corpus<'_>) -> Self {
-        let (names, matches) = (Names::for_corpus(corpus), noted(corpus));
-        Self { names, cuts: Cuts::default(), new: Table::default(), matches }
+        Self { names: Names::new(corpus), cuts: Cuts::new(corpus), new: corpus.ledger(), said: corpus.ledger() }
     }
 
     fn add(&mut self, edit: Edit) -> Result<()> {
         let Edit { doc, name, text_bytes, cuts, new, matches } = edit;
-        self.cuts.push(doc, cuts);
+        cuts.into_iter().try_for_each(|cut| self.cuts.push(doc, cut))?;
         if !new.is_empty() {
-            self.matches.push(doc, &matches)?;
+            matches.iter().try_for_each(|m| self.said.push(Said::of(doc, m)))?;
         }
-        new.into_iter().for_each(|t| self.new.push(doc, t));
+        new.into_iter().try_for_each(|template| self.new.push(New { doc, template }))?;
         self.names.push(doc, &name, text_bytes)
     }
-}
 
-fn noted(corpus: &Corpus<'_>) -> Noted {
-    Noted::new(Stash::new(&corpus.area, corpus.budget(16)))
+    /// With what `again` says of some documents, which ascend.
+    fn replaced(self, corpus: &Corpus<'_>, docs: &[u32], again: Self) -> Result<Self> {
+        let cuts = self.cuts.replaced(corpus, docs, &again.cuts)?;
+        let new = replaced(corpus, docs, (&self.new, &again.new))?;
+        Ok(Self { cuts, new, ..self })
+    }
 }
 
 /// The reads `search`, `match`, and `rematch` where it is needed: the cuts of every document.
 pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Result<Outcome> {
     let held = corpus.hold(found.bytes());
     let mut common = vec![false; found.templates.list.len()];
-    let is_needed = !found.bank.is_empty() || !found.templates.copies.is_empty() || found.running.contains(&true);
+    let is_needed = !found.bank.is_empty() || !found.templates.going.is_empty() || found.running.contains(&true);
     let mut edited = Edited::new(corpus);
     if is_needed {
         let earlier = searched(corpus, &mut found)?;
         let (bank, wanted) = (Some(&found.bank).filter(|bank| !bank.is_empty()), |_| true);
         matched(corpus, "match", (&found, &common), Letterwise { earlier: &earlier, bank }, wanted, &mut edited)?;
         let mut counts = vec![0u32; found.templates.list.len()];
-        edited.new.iter().for_each(|(_, &t)| counts[t as usize] += 1);
+        edited.new.iter().try_for_each(|new| new.map(|new| counts[new.template as usize] += 1))?;
         for (t, template) in found.templates.list.iter().enumerate() {
             common[t] = template.reason != Reason::Listed && bank::is_flood(counts[t], template.evidence.copies);
         }
@@ -224,23 +228,22 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
     found.bank = Bank::default();
     drop(held);
     let _held = corpus.hold(found.bytes());
-    let spoilt = edited.new.iter().filter(|&(_, &t)| common[t as usize]).map(|(doc, _)| doc);
-    let mut spoilt: Vec<u32> = spoilt.collect();
+    let mut spoilt = Vec::new();
+    edited
+        .new
+        .iter()
+        .try_for_each(|new| new.map(|new| spoilt.extend(common[new.template as usize].then_some(new.doc))))?;
     spoilt.dedup();
     if !spoilt.is_empty() {
         let mut again = Edited::new(corpus);
-        let said = Letterwise { earlier: &[edited.matches], bank: None };
+        let said = Letterwise { earlier: std::slice::from_ref(&edited.said), bank: None };
         let wanted = |doc| spoilt.binary_search(&doc).is_ok();
         matched(corpus, "rematch", (&found, &common), said, wanted, &mut again)?;
-        edited.cuts = edited.cuts.replaced(&spoilt, &again.cuts);
-        let rest = edited.new.iter().filter(|(doc, _)| spoilt.binary_search(doc).is_err());
-        let mut new: Vec<(u32, u32)> = rest.chain(again.new.iter()).map(|(doc, &t)| (doc, t)).collect();
-        new.sort_by_key(|&(doc, _)| doc);
-        edited.new = Table::from_sorted(new);
+        edited = edited.replaced(corpus, &spoilt, again)?;
     }
     let Edited { names, cuts, new, .. } = edited;
     let Templates { mut list, untold, .. } = found.templates;
-    count_listed(&mut list, &new);
+    count_listed(&mut list, &new)?;
     let blocks = list.into_iter().map(|told| Block { evidence: told.evidence, reason: told.reason }).collect();
     Ok(Outcome { cuts, blocks, untold, shown: found.shown, names, census })
 }
@@ -248,37 +251,35 @@ pub(super) fn cut(corpus: &Corpus<'_>, mut found: Found, census: Census) -> Resu
 /// What says which blocks stand in a document by its letters.
 struct Letterwise<'a> {
     /// What they said in reads before.
-    earlier: &'a [Noted],
+    earlier: &'a [Ledger<Said>],
     /// What is looked for in this one.
     bank: Option<&'a Bank>,
 }
 
 /// A read for each part of the bank but the last one: what the letters of all documents say. The bank is then turned to the
 /// last one.
-fn searched(corpus: &Corpus<'_>, found: &mut Found) -> Result<Vec<Noted>> {
+fn searched(corpus: &Corpus<'_>, found: &mut Found) -> Result<Vec<Ledger<Said>>> {
     let mut earlier = Vec::new();
     for part in 1..found.bank.parts() {
-        let mut said = noted(corpus);
+        let mut said = corpus.ledger();
         let (bank, running) = (&found.bank, &found.running);
         corpus.pass(
             "search",
             || worker(corpus),
             |w, chunk| {
-                let mut of_chunk = Vec::new();
+                let mut said = Vec::new();
                 let Worker { parser, reading, letters, search, matches, .. } = w;
                 let record = |record: &RecordView<'_>| {
                     reading.read_paged(record.text, running[record.doc as usize]);
                     letters.read(record.text, &reading.body.spans);
                     bank.find(letters, search, matches);
-                    if !matches.is_empty() {
-                        of_chunk.push((record.doc, matches.clone()));
-                    }
+                    said.extend(matches.iter().map(|m| Said::of(record.doc, m)));
                     Ok(())
                 };
                 corpus.visit(parser, chunk, |_| true, record, |_| {})?;
-                Ok(of_chunk)
+                Ok(said)
             },
-            |of_chunk| of_chunk.into_iter().try_for_each(|(doc, matches)| said.push(doc, &matches)),
+            |of_chunk| of_chunk.into_iter().try_for_each(|m| said.push(m)),
         )?;
         earlier.push(said);
         found.bank.turn_to(part);
@@ -302,6 +303,9 @@ fn matched(
         || worker(corpus),
         |w, chunk| {
             let mut seen = Vec::new();
+            let going = of_chunk(&found.templates.going, chunk)?;
+            let spared = of_chunk(&found.templates.spared, chunk)?;
+            let earlier = earlier.iter().map(|earlier| of_chunk(earlier, chunk)).collect::<Result<Vec<_>>>()?;
             let Worker { parser, reading, letters, search, matches, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, found.running[record.doc as usize]);
@@ -310,14 +314,17 @@ fn matched(
                     letters.read(record.text, &reading.body.spans);
                     bank.find(letters, search, matches);
                 }
-                earlier.iter().try_for_each(|earlier| earlier.read(record.doc, matches))?;
+                let [going, spared] = [&going, &spared].map(|places| of_key(places, record.doc.into()));
+                let said = earlier.iter().flat_map(|said| of_key(said, record.doc.into()));
+                matches.extend(said.map(Said::what));
                 matches.sort_unstable();
-                seen.extend(edit(corpus, found, common, (reading, matches), record));
+                seen.extend(edit(corpus, (found, common), (going, spared), (reading, matches), record));
                 Ok(())
             };
             let may_match = bank.is_some() || !earlier.is_empty();
-            let wanted =
-                |doc| wanted(doc) && (may_match || found.running[doc as usize] || found.templates.copies.has(doc));
+            let wanted = |doc| {
+                wanted(doc) && (may_match || found.running[doc as usize] || !of_key(&going, doc.into()).is_empty())
+            };
             corpus.visit(parser, chunk, wanted, record, |_| {})?;
             Ok(seen)
         },
@@ -328,16 +335,18 @@ fn matched(
 /// What goes of one document, by its words and by what its letters say.
 fn edit(
     corpus: &Corpus<'_>,
-    found: &Found,
-    common: &[bool],
+    (found, common): (&Found, &[bool]),
+    (going, spared): (&[Going], &[Going]),
     (reading, matches): (&Reading, &[Match]),
     record: &RecordView<'_>,
 ) -> Option<Edit> {
     let options = &corpus.options.block;
     let doc = record.doc;
     let list = &found.templates.list;
-    let known = found.templates.copies.of(doc).iter().map(|&(_, (tokens, block))| Piece { tokens, block });
-    let spared: Vec<TokenSpan> = found.templates.spared.of(doc).iter().map(|&(_, (span, _))| span).collect();
+    let goes = |place: &&Going| list[place.template as usize].reason.strips();
+    let known = going.iter().filter(goes).map(|p| Piece { tokens: Span::new(p.start, p.end), block: p.template });
+    let spared = spared.iter().filter(|place| !list[place.template as usize].is_reviewed);
+    let spared: Vec<TokenSpan> = spared.map(|place| Span::new(place.start, place.end)).collect();
     let keeps_first = options.keep_copies == KeepCopies::First;
     let is_listed = |t: u32| list.get(t as usize).is_some_and(|told| told.reason == Reason::Listed);
     let (pieces, new) = edit::pieces(known, &spared, matches, |t| {
@@ -353,12 +362,15 @@ fn edit(
 }
 
 /// Counts the copies of what repeats nowhere and goes because a list says so.
-fn count_listed(list: &mut [Told], new: &Table<u32>) {
-    let mut listed: Vec<(u32, u32)> = new
-        .iter()
-        .map(|(doc, &t)| (t, doc))
-        .filter(|&(t, _)| list[t as usize].reason == Reason::Listed && list[t as usize].evidence.copies == 0)
-        .collect();
+fn count_listed(list: &mut [Told], new: &Ledger<New>) -> Result<()> {
+    let mut listed: Vec<(u32, u32)> = Vec::new();
+    for new in new.iter() {
+        let New { doc, template } = new?;
+        let told = &list[template as usize];
+        if told.reason == Reason::Listed && told.evidence.copies == 0 {
+            listed.push((template, doc));
+        }
+    }
     listed.sort_unstable();
     for of_document in listed.chunk_by(|a, b| a == b) {
         let evidence = &mut list[of_document[0].0 as usize].evidence;
@@ -367,4 +379,5 @@ fn count_listed(list: &mut [Told], new: &Table<u32>) {
         evidence.documents += 1;
         evidence.within = evidence.within.max(copies);
     }
+    Ok(())
 }

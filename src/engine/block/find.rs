@@ -1,20 +1,19 @@
 //! Finds what repeats: winnowed seeds, regions around those that repeat, then every gram in the regions.
 
 use super::firsts::{Firsts, Numbers};
-use super::postings::{Gram, Repeat, Repeated, Seed};
+use super::postings::{Gram, Region, Repeat, Repeated, Seed};
 use super::sieve::{SEEDS_BY_BYTE, Sieve};
 use super::{Worker, worker};
 use crate::block::chain;
 use crate::block::sites::{Sites, code};
 use crate::block::{Options, winnow};
 use crate::engine::census::{Census, Share};
-use crate::engine::corpus::{Corpus, Held};
+use crate::engine::corpus::{Corpus, Held, of_chunk};
 use crate::engine::near::bits_of;
 use crate::engine::room::text_bytes;
-use crate::engine::table::Table;
 use crate::record::RecordView;
-use crate::shuffle::Shuffle;
-use crate::span::TokenSpan;
+use crate::shuffle::{Groups, Ledger, Shuffle, of_key};
+use crate::span::{Span, TokenSpan};
 use crate::{Error, Result};
 
 /// What the first read gives.
@@ -32,6 +31,7 @@ pub(super) struct Seeds {
 fn seed_sieve(corpus: &Corpus<'_>, options: &Options) -> Result<Option<Sieve>> {
     let expected = text_bytes(corpus) * SEEDS_BY_BYTE;
     let Some(sieve) = sieve_for::<Seed>(corpus, expected) else { return Ok(None) };
+    let spare = u64::BITS - options.hash_bits();
     corpus.pass(
         "seeds: sieve",
         || worker(corpus),
@@ -40,7 +40,7 @@ fn seed_sieve(corpus: &Corpus<'_>, options: &Options) -> Result<Option<Sieve>> {
             let record = |record: &RecordView<'_>| {
                 reading.read(record.text);
                 hashes.clear();
-                winnow::seeds(options, &reading.body.hashes, grams, |hash, _| hashes.push(hash));
+                winnow::seeds(options, &reading.body.hashes, grams, |hash, _| hashes.push(hash >> spare));
                 sieve.meet(hashes);
                 Ok(())
             };
@@ -59,7 +59,8 @@ fn sieve_for<P>(corpus: &Corpus<'_>, hashes: f64) -> Option<Sieve> {
 /// Read 1: the winnowed seeds that may repeat.
 pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
     let sieve = seed_sieve(corpus, options)?;
-    let postings = corpus.shuffle::<Seed>(64)?;
+    let spare = u64::BITS - options.hash_bits();
+    let postings = corpus.shuffle::<Seed>(options.hash_bits())?;
     let (mut lengths, mut running, mut sites, mut census) = (Vec::new(), Vec::new(), Vec::new(), Census::default());
     corpus.pass(
         "seeds",
@@ -84,7 +85,7 @@ pub(super) fn seeds(corpus: &Corpus<'_>, options: &Options) -> Result<Seeds> {
                 seeds.clear();
                 winnow::seeds(options, tokens, grams, |hash, i| {
                     let position = u32::try_from(i).expect("a document has fewer than 2^32 tokens");
-                    seeds.push(Seed { hash, doc: record.doc, position });
+                    seeds.push(Seed { hash: hash >> spare, doc: record.doc, position });
                 });
                 if let Some(sieve) = &sieve {
                     sieve.sift(seeds, |seed| seed.hash);
@@ -115,7 +116,7 @@ pub(super) fn regions(
     options: &Options,
     seeds: Shuffle<Seed>,
     lengths: &[u32],
-) -> Result<Table<TokenSpan>> {
+) -> Result<Regions> {
     let rows = u32::try_from(lengths.len()).expect("documents are numbered by u32");
     let repeated = corpus.shuffle::<Repeated>(bits_of(rows))?;
     corpus.fold(seeds, |_, mut groups| {
@@ -128,7 +129,7 @@ pub(super) fn regions(
         Ok(())
     })?;
     let margin = options.region_margin();
-    let folded = corpus.fold(repeated, |_, mut groups| {
+    let stretches = |mut groups: Groups<'_, Repeated>| -> Result<Vec<Region>> {
         let mut rows = Vec::new();
         let mut positions = Vec::new();
         while let Some(mut group) = groups.next_group()? {
@@ -139,11 +140,33 @@ pub(super) fn regions(
                 Ok(())
             })?;
             let regions = chain::regions(positions.iter().copied(), margin, lengths[doc as usize]);
-            rows.extend(regions.into_iter().map(|region| (doc, region)));
+            rows.extend(regions.into_iter().map(|Span { start, end }| Region { doc, start, end }));
         }
         Ok(rows)
-    })?;
-    Ok(Table::from_sorted(folded.into_iter().flatten().collect()))
+    };
+    let mut all = Regions { by_doc: corpus.ledger(), tokens: 0 };
+    corpus.fold_in_order(
+        repeated,
+        |_, groups| stretches(groups),
+        |rows| {
+            rows.into_iter().try_for_each(|region| {
+                all.tokens += u64::from(region.end - region.start);
+                all.by_doc.push(region)
+            })
+        },
+    )?;
+    Ok(all)
+}
+
+/// The stretches that are looked at gram by gram.
+pub(super) struct Regions {
+    pub(super) by_doc: Ledger<Region>,
+    /// In all of them.
+    tokens: u64,
+}
+
+fn of_doc(regions: &[Region], doc: u32) -> impl Iterator<Item = TokenSpan> {
+    of_key(regions, doc.into()).iter().map(|region| Span::new(region.start, region.end))
 }
 
 /// The dense grams that repeat, by document.
@@ -157,39 +180,33 @@ pub(super) struct Hits {
 fn gram_sieve(
     corpus: &Corpus<'_>,
     options: &Options,
-    (regions, running): (&Table<TokenSpan>, &[bool]),
+    (regions, running): (&Regions, &[bool]),
 ) -> Result<Option<Sieve>> {
-    let expected = regions.iter().map(|(_, region)| f64::from(region.len())).sum();
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let expected = regions.tokens as f64;
     let Some(sieve) = sieve_for::<Gram>(corpus, expected) else { return Ok(None) };
     corpus.pass(
         "grams: sieve",
         || worker(corpus),
         |w, chunk| {
+            let regions = of_chunk(&regions.by_doc, chunk)?;
             let Worker { parser, reading, dense, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, running[record.doc as usize]);
-                dense.hashes(options, reading, of_doc(regions, record.doc), |hashes| sieve.meet(hashes));
+                dense.hashes(options, reading, of_doc(&regions, record.doc), |hashes| sieve.meet(hashes));
                 Ok(())
             };
-            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
+            corpus.visit(parser, chunk, |doc| of_doc(&regions, doc).next().is_some(), record, |_| {})
         },
         |()| Ok(()),
     )?;
     Ok(Some(sieve))
 }
 
-fn of_doc(regions: &Table<TokenSpan>, doc: u32) -> impl Iterator<Item = TokenSpan> {
-    regions.of(doc).iter().map(|&(_, region)| region)
-}
-
 /// Read 2: the grams in the regions that may repeat; `running` says which documents have running lines.
-fn grams(
-    corpus: &Corpus<'_>,
-    options: &Options,
-    (regions, running): (&Table<TokenSpan>, &[bool]),
-) -> Result<Shuffle<Gram>> {
+fn grams(corpus: &Corpus<'_>, options: &Options, (regions, running): (&Regions, &[bool])) -> Result<Shuffle<Gram>> {
     let sieve = gram_sieve(corpus, options, (regions, running))?;
-    let found = corpus.shuffle::<Gram>(options.gram_bits())?;
+    let found = corpus.shuffle::<Gram>(options.hash_bits())?;
     let sift = |grams: &mut Vec<(u64, u32)>| {
         if let Some(sieve) = &sieve {
             sieve.sift(grams, |gram| gram.0);
@@ -200,15 +217,16 @@ fn grams(
         || worker(corpus),
         |w, chunk| {
             let mut scatter = found.scatter();
+            let regions = of_chunk(&regions.by_doc, chunk)?;
             let Worker { parser, reading, dense, .. } = w;
             let record = |record: &RecordView<'_>| {
                 reading.read_paged(record.text, running[record.doc as usize]);
-                let regions = of_doc(regions, record.doc);
+                let regions = of_doc(&regions, record.doc);
                 dense.grams(options, (record.text, reading), regions, sift, |hash, position, marks| {
                     scatter.push(Gram { hash, doc: record.doc, position, marks: marks.0 })
                 })
             };
-            corpus.visit(parser, chunk, |doc| regions.has(doc), record, |_| {})
+            corpus.visit(parser, chunk, |doc| of_doc(&regions, doc).next().is_some(), record, |_| {})
         },
         |()| Ok(()),
     )?;
@@ -216,16 +234,11 @@ fn grams(
 }
 
 /// Read 2 and the fold by gram.
-pub(super) fn hits(
-    corpus: &Corpus<'_>,
-    options: &Options,
-    regions: &Table<TokenSpan>,
-    running: &[bool],
-) -> Result<Hits> {
+pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Regions, running: &[bool]) -> Result<Hits> {
     let dense = grams(corpus, options, (regions, running))?;
     let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
     let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
-    let firsts = Firsts::new(regions, running.len());
+    let firsts = Firsts::new(regions.by_doc.iter(), running.len())?;
     let held = corpus.hold(firsts.bytes());
     corpus.fold(dense, |_, mut groups| {
         let mut scatter = by_doc.scatter();

@@ -7,10 +7,9 @@
 //! Memory: 8 bytes a document while grams are folded; a bit a token of those places, and an eighth of that to count them.
 
 use super::find::too_many;
+use super::postings::Region;
 use crate::Result;
-use crate::engine::table::Table;
 use crate::ranked::{Ranked, word};
-use crate::span::TokenSpan;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Places at which some gram occurs first, while they are found.
@@ -21,23 +20,25 @@ pub(super) struct Firsts {
 }
 
 impl Firsts {
-    /// Of grams in these regions of `documents` documents.
-    pub(super) fn new(regions: &Table<TokenSpan>, documents: usize) -> Self {
+    /// Of grams in these regions of `documents` documents, which ascend.
+    pub(super) fn new(regions: impl Iterator<Item = Result<Region>>, documents: usize) -> Result<Self> {
         let mut base = vec![0; documents];
-        let (mut places, mut open): (u64, Option<(u32, TokenSpan)>) = (0, None);
-        for (doc, &region) in regions.iter() {
+        let (mut places, mut open): (u64, Option<Region>) = (0, None);
+        let length = |hull: Option<Region>| hull.map_or(0, |hull| u64::from(hull.end - hull.start));
+        for region in regions {
+            let region = region?;
             match &mut open {
-                Some((same, hull)) if *same == doc => hull.end = region.end,
+                Some(hull) if hull.doc == region.doc => hull.end = region.end,
                 _ => {
-                    places += open.map_or(0, |(_, hull)| u64::from(hull.len()));
-                    base[doc as usize] = places.wrapping_sub(region.start.into());
-                    open = Some((doc, region));
+                    places += length(open);
+                    base[region.doc as usize] = places.wrapping_sub(region.start.into());
+                    open = Some(region);
                 }
             }
         }
-        places += open.map_or(0, |(_, hull)| u64::from(hull.len()));
+        places += length(open);
         let words = usize::try_from(places.div_ceil(64)).expect("a bit a token fits memory");
-        Self { base, marked: std::iter::repeat_with(AtomicU64::default).take(words).collect() }
+        Ok(Self { base, marked: std::iter::repeat_with(AtomicU64::default).take(words).collect() })
     }
 
     /// Bytes of memory.
@@ -80,7 +81,6 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::Span;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -93,14 +93,14 @@ mod tests {
             let (mut doc, mut end, mut rows) = (0, 0, Vec::new());
             for (step, gap, len) in gaps {
                 (doc, end) = if step > 0 { (doc + step, 0) } else { (doc, end) };
-                rows.push((doc, Span::new(end + gap, end + gap + len)));
+                rows.push(Region { doc, start: end + gap, end: end + gap + len });
                 end += gap + len;
             }
-            let firsts = Firsts::new(&Table::from_sorted(rows.clone()), doc as usize + 1);
+            let firsts = Firsts::new(rows.iter().copied().map(Ok), doc as usize + 1).unwrap();
             let mut places = BTreeSet::new();
             for (row, at) in picks {
-                let (doc, region): (u32, TokenSpan) = rows[row.index(rows.len())];
-                let position = region.start + u32::try_from(at.index(region.len() as usize)).expect("short");
+                let Region { doc, start, end } = rows[row.index(rows.len())];
+                let position = start + u32::try_from(at.index((end - start) as usize)).expect("short");
                 places.insert((doc, position, firsts.mark(doc, position)));
             }
             let numbers = firsts.numbered().unwrap();

@@ -4,7 +4,7 @@ use super::find::Hits;
 use super::firsts::Numbers;
 use super::meetings::{Meetings, Strands};
 use super::postings::{Link, Repeat, TemplateCopy};
-use super::told::{Part, Templates};
+use super::told::{Judging, Part, Templates};
 use crate::block::Options;
 use crate::block::chain::{self, Hit};
 use crate::block::judge::Template;
@@ -62,7 +62,8 @@ pub(super) fn templates(
     let joined = linked(corpus, links, meetings)?;
     let copies = copies(corpus, options, (by_doc, &numbers), &joined, lengths)?;
     drop((numbers, joined, held));
-    judged(corpus, options, copies, sites)
+    let documents = u32::try_from(lengths.len()).expect("documents are numbered by u32");
+    judged(corpus, options, copies, (sites, bits_of(documents)))
 }
 
 /// Which grams belong together.
@@ -136,10 +137,11 @@ fn judged(
     corpus: &Corpus<'_>,
     options: &Options,
     by_template: Shuffle<TemplateCopy>,
-    sites: &Sites,
+    (sites, documents): (&Sites, u32),
 ) -> Result<Templates> {
-    let parts = corpus.fold(by_template, |number, mut groups| {
-        let mut part = Part::new(number);
+    let judging = Judging::new(corpus, options, documents)?;
+    let parts = corpus.fold(by_template, |_, mut groups| {
+        let (mut part, mut scatter) = (Part::default(), judging.scatter());
         let mut copies: Vec<Copy> = Vec::new();
         while let Some(mut group) = groups.next_group()? {
             copies.clear();
@@ -147,9 +149,12 @@ fn judged(
                 copies.push(c.unpack());
                 Ok(())
             })?;
-            Template::of(&copies, sites, options).into_iter().for_each(|template| part.add(template));
+            if let Some(template) = Template::of(&copies, sites, options) {
+                judging.add(&mut part, template, &mut scatter)?;
+            }
         }
-        Ok(part.finished())
+        part.shrink();
+        Ok(part)
     })?;
-    Ok(Templates::new(options, parts))
+    judging.finish(corpus, parts)
 }

@@ -13,7 +13,7 @@ impl Kept for Outcome {
     fn save(&self, to: &mut Lines<'_>) -> Result<()> {
         to.one(&self.census)?;
         to.one(&self.untold)?;
-        to.many(self.cuts.iter().map(|(doc, cuts)| Ok((doc, cuts.collect::<Vec<_>>()))))?;
+        to.many(self.cuts.iter())?;
         let blocks = self.blocks.iter().enumerate();
         to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
         to.names(&self.names)
@@ -22,11 +22,8 @@ impl Kept for Outcome {
     fn load(corpus: &Corpus<'_>, from: &mut Reader<'_>) -> Result<Self> {
         let census = from.one()?;
         let untold = from.one()?;
-        let (mut cuts, mut blocks, mut shown) = (Cuts::default(), Vec::new(), Shown::new(corpus));
-        from.many(|(doc, of_doc): (u32, Vec<Cut>)| {
-            cuts.push(doc, of_doc);
-            Ok(())
-        })?;
+        let (mut cuts, mut blocks, mut shown) = (Cuts::new(corpus), Vec::new(), Shown::new(corpus));
+        from.many(|(doc, cut): (u32, Cut)| cuts.push(doc, cut))?;
         from.many(|(evidence, reason, picture): (Evidence, Reason, Picture)| {
             blocks.push(Block { evidence, reason });
             shown.add_picture(&picture)

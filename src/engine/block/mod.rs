@@ -26,7 +26,6 @@ mod firsts;
 mod judge;
 mod kept;
 mod meetings;
-mod noted;
 mod postings;
 mod reviewed;
 mod seen;
@@ -37,7 +36,7 @@ mod told;
 use super::census::Census;
 use super::corpus::Corpus;
 use super::cuts::Cuts;
-use super::table::Names;
+use super::names::Names;
 use crate::Result;
 use crate::block::bank::{Match, Search};
 use crate::block::decide::Reason;
@@ -120,7 +119,7 @@ pub(super) fn run(corpus: &Corpus<'_>) -> Result<Outcome> {
     let _documents = corpus.hold(size_of_val(&*lengths) + size_of_val(&*running));
     let hits = {
         let regions = regions(corpus, options, postings, &lengths)?;
-        let _held = corpus.hold(regions.bytes());
+        let _held = corpus.hold(regions.by_doc.bytes());
         hits(corpus, options, &regions, &running)?
     };
     let mut templates = templates(corpus, options, hits, (&lengths, &sites))?;

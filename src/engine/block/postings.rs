@@ -1,13 +1,14 @@
 //! What the block way shuffles: small records of fixed size, most of them one place of one thing.
 
+use crate::block::bank::Match;
 use crate::block::template::Copy;
 use crate::engine::near::narrow;
 use crate::shuffle::Posting;
 use crate::span::Span;
 
 macro_rules! posting {
-    ($(#[$doc:meta])* $name:ident { $key:ident: $key_type:ty $(, $field:ident: $type:ty)* }) => {
-        $(#[$doc])*
+    ($(#[$meta:meta])* $name:ident { $key:ident: $key_type:ty $(, $field:ident: $type:ty)* }) => {
+        $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub(super) struct $name { pub(super) $key: $key_type $(, pub(super) $field: $type)* }
 
@@ -38,7 +39,9 @@ posting! {
     Repeated { doc: u32, position: u32 }
 }
 posting! {
-    /// A gram in a region, at its place, with its [`GramMarks`].
+    /// A gram in a region, at its place, with its [`GramMarks`]. There is nothing that memory is filled with as often, so it
+    /// has no holes.
+    #[repr(Rust, packed(2))]
     Gram { hash: u64, doc: u32, position: u32, marks: u16 }
 }
 /// A gram that repeats, by document: the place where it occurs first ([`Firsts`](super::firsts)), its copies.
@@ -68,6 +71,18 @@ impl Posting for Repeat {
     }
 }
 
+impl Said {
+    pub(super) fn of(doc: u32, said: &Match) -> Self {
+        let Match { span: Span { start, end }, template, letters, of_template, anchored } = *said;
+        Self { doc, start, end, template, letters, of_template, anchored }
+    }
+
+    pub(super) fn what(&self) -> Match {
+        let Self { start, end, template, letters, of_template, anchored, .. } = *self;
+        Match { span: Span::new(start, end), template, letters, of_template, anchored }
+    }
+}
+
 /// Two grams that stand side by side somewhere, and the copies of the more frequent one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Link {
@@ -90,6 +105,30 @@ impl Posting for Link {
         let gram = narrow(fields[0]);
         Self { gram, next: narrow(fields[1].wrapping_add(fields[0])), copies: narrow(fields[2]) }
     }
+}
+posting! {
+    /// A stretch of a document that is looked at gram by gram.
+    Region { doc: u32, start: u32, end: u32 }
+}
+posting! {
+    /// A place of a template, which is called by the order in which it was judged; what becomes of the place, as a number.
+    Placed { doc: u32, judged: u32, role: u8, which: u32, start: u32, end: u32 }
+}
+posting! {
+    /// A place of a template that is read again; which of its places it is.
+    Reread { doc: u32, template: u32, which: u32, start: u32, end: u32 }
+}
+posting! {
+    /// A copy of a template that goes.
+    Going { doc: u32, start: u32, end: u32, template: u32 }
+}
+posting! {
+    /// A template that stands in a document where its words did not lead to.
+    New { doc: u32, template: u32 }
+}
+posting! {
+    /// What the letters of a document say: a [`Match`].
+    Said { doc: u32, start: u32, end: u32, template: u32, letters: u32, of_template: u8, anchored: u8 }
 }
 posting! {
     /// A copy of a template; `shape` and `shares` are the small fields of [`Copy`].
