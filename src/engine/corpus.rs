@@ -144,6 +144,11 @@ impl<'a> Corpus<'a> {
         Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(4), key_bits })
     }
 
+    /// A shuffle with half, for what stays when the shuffle it was made from is gone.
+    pub(super) fn large_shuffle<P: Posting>(&self, key_bits: u32) -> Result<Shuffle<P>> {
+        Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(2), key_bits })
+    }
+
     /// A shuffle with a sixteenth, for what is far less than the records and has to wait.
     pub(super) fn small_shuffle<P: Posting>(&self, key_bits: u32) -> Result<Shuffle<P>> {
         Shuffle::new(&self.area, ShuffleOptions { budget_bytes: self.budget(16), key_bits })

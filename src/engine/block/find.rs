@@ -237,7 +237,7 @@ fn grams(corpus: &Corpus<'_>, options: &Options, (regions, running): (&Regions, 
 pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Regions, running: &[bool]) -> Result<Hits> {
     let dense = grams(corpus, options, (regions, running))?;
     let rows = u32::try_from(running.len()).expect("documents are numbered by u32");
-    let by_doc = corpus.shuffle::<Repeat>(bits_of(rows))?;
+    let by_doc = corpus.large_shuffle::<Repeat>(bits_of(rows))?;
     let firsts = Firsts::new(regions.by_doc.iter(), running.len())?;
     let held = corpus.hold(firsts.bytes());
     corpus.fold(dense, |_, mut groups| {
@@ -250,12 +250,16 @@ pub(super) fn hits(corpus: &Corpus<'_>, options: &Options, regions: &Regions, ru
             let mut kept = u32::from(options.spares_first_gram());
             let mut first = None;
             group.for_each(|g| {
-                let first = *first.get_or_insert_with(|| firsts.mark(g.doc, g.position));
+                let place = firsts.place(g.doc, g.position);
+                let first = *first.get_or_insert_with(|| {
+                    firsts.mark(place);
+                    place
+                });
                 if kept > 0 {
                     kept -= 1;
                     return Ok(());
                 }
-                scatter.push(Repeat { doc: g.doc, position: g.position, first, copies, marks: g.marks })
+                scatter.push(Repeat { doc: g.doc, position: g.position, back: place - first, copies, marks: g.marks })
             })?;
         }
         Ok(())

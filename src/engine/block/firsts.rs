@@ -4,7 +4,7 @@
 //! they mostly go up by one, so that what is shuffled by document and by link packs into a few bits, and the tables by gram
 //! are read in order. A place counts tokens from the first region of its document to the last, documents one after the other.
 //!
-//! Memory: 8 bytes a document while grams are folded; a bit a token of those places, and an eighth of that to count them.
+//! Memory: 8 bytes a document; a bit a token of those places, and an eighth of that to count them.
 
 use super::find::too_many;
 use super::postings::Region;
@@ -46,11 +46,14 @@ impl Firsts {
         size_of_val(&*self.base) + size_of_val(&*self.marked)
     }
 
-    /// Marks a gram's first place, and returns it.
-    pub(super) fn mark(&self, doc: u32, position: u32) -> u64 {
-        let place = self.base[doc as usize].wrapping_add(position.into());
+    /// Where a position of a document lies among the places of all.
+    pub(super) fn place(&self, doc: u32, position: u32) -> u64 {
+        self.base[doc as usize].wrapping_add(position.into())
+    }
+
+    /// Marks the place where a gram occurs first.
+    pub(super) fn mark(&self, place: u64) {
         self.marked[word(place)].fetch_or(1 << (place % 64), Ordering::Relaxed);
-        place
     }
 
     /// Ends the marking.
@@ -59,22 +62,26 @@ impl Firsts {
     /// `Resource` for 2^32 grams and more.
     pub(super) fn numbered(self) -> Result<Numbers> {
         let marked = self.marked.into_iter().map(AtomicU64::into_inner).collect();
-        Ranked::new(marked).map(Numbers).ok_or_else(too_many)
+        let ranked = Ranked::new(marked).ok_or_else(too_many)?;
+        Ok(Numbers { base: self.base, ranked })
     }
 }
 
 /// The grams in order of their first places.
-pub(super) struct Numbers(Ranked);
+pub(super) struct Numbers {
+    base: Vec<u64>,
+    ranked: Ranked,
+}
 
 impl Numbers {
     /// How many grams there are.
     pub(super) fn count(&self) -> u32 {
-        self.0.count()
+        self.ranked.count()
     }
 
-    /// The number of the gram that was marked at `place`.
-    pub(super) fn of(&self, place: u64) -> u32 {
-        self.0.below(place)
+    /// The number of the gram at a position of a document, which occurs first at the place that is so far back.
+    pub(super) fn of(&self, doc: u32, position: u32, back: u64) -> u32 {
+        self.ranked.below(self.base[doc as usize].wrapping_add(position.into()) - back)
     }
 }
 
@@ -101,12 +108,16 @@ mod tests {
             for (row, at) in picks {
                 let Region { doc, start, end } = rows[row.index(rows.len())];
                 let position = start + u32::try_from(at.index((end - start) as usize)).expect("short");
-                places.insert((doc, position, firsts.mark(doc, position)));
+                let place = firsts.place(doc, position);
+                firsts.mark(place);
+                places.insert((doc, position, place));
             }
             let numbers = firsts.numbered().unwrap();
             prop_assert_eq!(numbers.count() as usize, places.len());
-            for (number, (_, _, place)) in (0..).zip(places) {
-                prop_assert_eq!(numbers.of(place), number);
+            let start = places.first().map_or(0, |first| first.2);
+            for (number, &(doc, position, place)) in (0..).zip(&places) {
+                prop_assert_eq!(numbers.of(doc, position, 0), number);
+                prop_assert_eq!(numbers.of(doc, position, place - start), 0);
             }
         }
     }

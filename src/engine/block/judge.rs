@@ -22,7 +22,7 @@ use std::sync::Mutex;
 fn read(numbers: &Numbers, mut group: Group<'_, Repeat>, hits: &mut Vec<Hit>) -> Result<u32> {
     hits.clear();
     group.for_each(|r| {
-        let gram = numbers.of(r.first).into();
+        let gram = numbers.of(r.doc, r.position, r.back).into();
         hits.push(Hit { position: r.position, gram, copies: r.copies, marks: GramMarks(r.marks) });
         Ok(())
     })?;

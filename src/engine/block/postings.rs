@@ -44,31 +44,10 @@ posting! {
     #[repr(Rust, packed(2))]
     Gram { hash: u64, doc: u32, position: u32, marks: u16 }
 }
-/// A gram that repeats, by document: the place where it occurs first ([`Firsts`](super::firsts)), its copies.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Repeat {
-    pub(super) doc: u32,
-    pub(super) position: u32,
-    pub(super) first: u64,
-    pub(super) copies: u32,
-    pub(super) marks: u16,
-}
-
-/// Along a copy the first places go up as the positions do: the difference stays.
-impl Posting for Repeat {
-    const FIELDS: usize = 5;
-    fn key(&self) -> u64 {
-        self.doc.into()
-    }
-    fn split(&self, fields: &mut [u64]) {
-        let [doc, position, copies] = [self.doc, self.position, self.copies].map(u64::from);
-        fields.copy_from_slice(&[doc, position, self.first.wrapping_sub(position), copies, self.marks.into()]);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "as they were split")]
-    fn join(fields: &[u64]) -> Self {
-        let [doc, position, copies] = [0, 1, 3].map(|at| narrow(fields[at]));
-        Self { doc, position, first: fields[2].wrapping_add(position.into()), copies, marks: fields[4] as u16 }
-    }
+posting! {
+    /// A gram that repeats, by document: how far back it occurs first ([`Firsts`](super::firsts)), which is the same along a copy
+    /// and nothing for the first one, and its copies.
+    Repeat { doc: u32, position: u32, back: u64, copies: u32, marks: u16 }
 }
 
 impl Said {
