@@ -57,7 +57,7 @@ pub(super) fn read_templates(
 ) -> Result<(Bank, Shown)> {
     let _held = corpus.hold(templates.bytes());
     let places = templates.list.iter().map(|told| told.places as usize);
-    let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(3)), places);
+    let mut seen = Seen::new(Stash::new(&corpus.area, corpus.budget(3)).packing(), places);
     let mut shown = Shown::new(corpus);
     // A list may let a block go that the rules keep.
     let reads_all = reviewed.is_some();

@@ -1,8 +1,8 @@
 //! What blocks look like to people: the text of some copies, put aside until `blocks.jsonl` is written.
 //!
 //! Of most blocks the copies say the same, so the text of one is put away once, and a block is where the texts and the places
-//! of its copies lie. Texts lie as they are and next to each other: packing them one by one halves them, and took more time
-//! than the rest of the pass.
+//! of its copies lie. Texts lie as they are where memory has room: packing them one by one took more time than the rest of
+//! the pass.
 
 use super::super::corpus::Corpus;
 use crate::plan::lines::Example;
@@ -31,7 +31,7 @@ type Block = (Ticket, Vec<(Ticket, Ticket)>);
 
 impl Shown {
     pub(super) fn new(corpus: &Corpus<'_>) -> Self {
-        Self::within(Stash::new(&corpus.area, corpus.budget(16)))
+        Self::within(Stash::new(&corpus.area, corpus.budget(16)).packing())
     }
 
     fn within(stash: Stash) -> Self {
@@ -154,7 +154,7 @@ mod tests {
 
     fn shown(budget: usize) -> (Arc<SpillArea>, Shown) {
         let area = Arc::new(SpillArea::new(None).unwrap());
-        let shown = Shown::within(Stash::new(&area, budget));
+        let shown = Shown::within(Stash::new(&area, budget).packing());
         (area, shown)
     }
 
