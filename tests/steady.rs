@@ -153,9 +153,9 @@ proptest! {
             for (input, threads, memory) in [
                 (&whole, 2, LEAST_MEMORY),
                 (&whole, 8, AMPLE_MEMORY),
-                (&whole, 8, AMPLE_MEMORY),
+                (&whole, 16, AMPLE_MEMORY),
                 (&split, 1, LEAST_MEMORY),
-                (&split, 8, LEAST_MEMORY),
+                (&split, 16, LEAST_MEMORY),
             ] {
                 let got = input.run(&options, threads, memory);
                 prop_assert_eq!(difference(&expected, &got), None, "{} threads, {} bytes, {:?}", threads, memory, options.mode);

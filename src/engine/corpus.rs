@@ -130,7 +130,7 @@ impl<'a> Corpus<'a> {
         if chunk.bytes.len() > self.memory() / LONG_PART && !self.told_of_record.swap(true, Ordering::Relaxed) {
             let file = chunk.parts.first().map(|part| part.input.path.display().to_string());
             self.progress.warn(&format!(
-                "{}: a record of {} takes about five times that while it is read: the run may hold more than --memory {}; \
+                "{}: a record of {} takes five to eight times that while it is read: the run may hold more than --memory {}; \
                  --max-record refuses longer ones",
                 file.unwrap_or_default(),
                 size(chunk.bytes.len() as u64),

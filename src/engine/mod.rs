@@ -2,7 +2,8 @@
 //!
 //! [`run`] does what [`Options`] ask for: the block way (`block`), the near-duplicate way (`near`), then the plan and
 //! the records (`rewrite`). Each way is a series of passes over the input (`corpus`) and folds over shuffles; between
-//! them stand tables by document (`table`). [`explain`] and [`restore`] work on what a run left behind.
+//! them stand lists by document, in memory or on disk ([`Ledger`](crate::shuffle::Ledger)). [`explain`] and [`restore`] work on
+//! what a run left behind.
 
 mod block;
 mod census;

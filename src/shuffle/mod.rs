@@ -23,17 +23,17 @@
 //!
 //! What that means for a corpus, by the made-up one of `benches/scale.rs`, a quarter of whose text repeats. A gigabyte of
 //! text has 32 million seeds and, in the stretches around those that repeat, 55 million grams, of which 45 million
-//! repeat. What occurs once is sieved out before it gets here, while memory has 4 bits for each (`engine::block`). Spilled in
-//! 256 MiB, by byte of text: .40 at .2 GB, .56 at 1 GB, .64 at 2 GB, where memory has fewer bits for each hash and holds a smaller
-//! share. By posting, at .2 GB in 51 MiB: 59 bits for a gram, half of them its hash, 20 for a repeat, 47 for a seed; these are .32,
-//! .11 and .04 of the text, the pictures of blocks .21 (.09 at 1 GB); nearly all links between neighbours are counted in
-//! memory. Where memory is under a 64th of the text there is no sieve for seeds, which then take .3. For
-//! near-duplicates: 12 band keys of 8.7 bytes for each document, .04, and the shingles of the candidates, .15, less what memory
-//! holds: .09 at 1 GB. So a terabyte takes about 1 TB of disk, and with 64 GiB of memory, 16 of them a shuffle's, some 10^5
-//! runs, read 64 at a time; 10^9 documents take .1 TB of band keys. Every posting is written once and read once or twice: time
-//! and disk are linear. What is not bounded by the budget are the callers' tables: for blocks 13 bytes a document, a bit a token
-//! around what repeats, 5 bytes a distinct gram that repeats (of which there may be 2^32, then the run is refused);
-//! 9 bytes a document for near-duplicates; and some hundred bytes a document that the plan names.
+//! repeat. Most of what occurs once is sieved out before it gets here (`engine::block`). Spilled in 256 MiB, by byte of text:
+//! SPILL2 at 2 GB, .60 at 4 GB, where memory has fewer bits for each hash and holds a smaller share. By posting, at 1 GB in
+//! 100 MiB: 48 bits for a gram, 20 of them its hash and 24 its place, 24 for a repeat, 45 for a seed; at 4 GB in 256 MiB these are
+//! .27, .15 and .07 of the text, the texts and places of blocks that are shown .06; nearly all links between neighbours are counted
+//! in memory. For near-duplicates: 12 band keys of 8.7 bytes for each document, .04, and the shingles of the candidates, .15, less
+//! what memory holds: .09 at 1 GB. So a terabyte writes about .7 TB with 64 GiB of memory, 16 of them a shuffle's: its documents
+//! have 10 bits more, in a gram and in a repeat, and each of 1,024 partitions some 30 runs, all read at once; 10^9 documents take
+//! .1 TB of band keys. Every posting is written once and read once or twice: time and disk are linear. What is not bounded by the
+//! budget are the callers' tables: for blocks 13 bytes a document, a bit a token around what repeats, a byte a distinct gram that
+//! repeats (of which there may be 2^32, then the run is refused), 150 bytes a block that goes; for near-duplicates 9 bytes a document
+//! and 32 for each that has a duplicate; and three bytes a document that the plan names.
 //!
 //! Sources: the distribute-then-sort plan is that of the external distribution sort (Knuth, *The Art of Computer
 //! Programming* 3, 5.4), the software write-combining of the scatter that of radix joins (Balkesen, Teubner, Alonso,
