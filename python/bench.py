@@ -207,7 +207,9 @@ def session(master, *settings):
         return SparkSession.builder.remote(f"sc://localhost:{session.server.listening_address[1]}").getOrCreate()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master)
-    for key, value in [("driver.host", "127.0.0.1"), ("driver.bindAddress", "127.0.0.1"), ("executor.memory", "1g")]:
+    here = [("driver.host", "127.0.0.1"), ("driver.bindAddress", "127.0.0.1"), ("executor.memory", "1g")]
+    here.append(("executorEnv.SPARK_HOME", "/none"))  # Executors have PySpark from pip here, compiled.
+    for key, value in here:
         builder = builder.config(f"spark.{key}", value)
     documented = [line.split(None, 1) for line in SETTINGS.read_text().splitlines() if line.startswith("spark.")]
     for key, value in documented + [setting.split("=", 1) for setting in settings]:
