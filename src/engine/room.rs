@@ -10,9 +10,9 @@ use crate::io::{Compression, Format, InputFile};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Spill of the block way by text, where a quarter of the text repeats: .6 was measured with 256 MiB (`benches/scale.rs`), and
-/// more where no sieve fits.
-const BLOCK_SHARE: f64 = 0.8;
+/// Spill of the block way by text, where a quarter of the text repeats: .5 to .6 was measured with 256 MiB (`benches/scale.rs`), and
+/// more with less than 64 MiB for a gigabyte.
+const BLOCK_SHARE: f64 = 0.7;
 /// Spill of the near-duplicate way by text.
 const NEAR_SHARE: f64 = 0.15;
 /// Bytes of text in a compressed byte.

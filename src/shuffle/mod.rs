@@ -24,7 +24,7 @@
 //! What that means for a corpus, by the made-up one of `benches/scale.rs`, a quarter of whose text repeats. A gigabyte of
 //! text has 32 million seeds and, in the stretches around those that repeat, 55 million grams, of which 45 million
 //! repeat. Most of what occurs once is sieved out before it gets here (`engine::block`). Spilled in 256 MiB, by byte of text:
-//! SPILL2 at 2 GB, .60 at 4 GB, where memory has fewer bits for each hash and holds a smaller share. By posting, at 1 GB in
+//! .51 at 2 GB, .60 at 4 GB, where memory has fewer bits for each hash and holds a smaller share. By posting, at 1 GB in
 //! 100 MiB: 48 bits for a gram, 20 of them its hash and 24 its place, 24 for a repeat, 45 for a seed; at 4 GB in 256 MiB these are
 //! .27, .15 and .07 of the text, the texts and places of blocks that are shown .06; nearly all links between neighbours are counted
 //! in memory. For near-duplicates: 12 band keys of 8.7 bytes for each document, .04, and the shingles of the candidates, .15, less
