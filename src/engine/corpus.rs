@@ -1,24 +1,24 @@
 //! A pass over the input: chunks are read in order, mapped on all cores, and handed on in order again.
 //!
-//! Three things overlap: the next batch of chunks is read, the current one is mapped, the one before is handed on.
-//! Results are handed on in input order whatever the order in which work finishes, so nothing downstream depends on
-//! threads. Memory: three batches, `O(threads x chunk)`, each at most a sixteenth of the budget and a record. What a worker
-//! needed for a record far longer than a chunk it does not keep.
+//! Chunks are read, mapped and handed on at the same time ([`flow`]), in input order whatever the order in which work
+//! finishes. Memory: `O(threads x chunk)`, at most a sixteenth of the budget and a record, and what is made of it. What a
+//! worker needed for a record far longer than a chunk it does not keep.
 
+use super::flow::{Bounds, flow};
 use super::kernel::give_back_freed_memory;
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
 use super::room::size;
 use super::summary::resident_bytes;
-use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, Source, is_url};
+use crate::io::{Chunk, Inputs, Nameless, Parser, ReadOptions, Rows, is_url};
 use crate::near::Keep;
 use crate::record::{Fields, RecordView, Visit};
 use crate::shuffle::{Groups, Ledger, Options as ShuffleOptions, Partition, Posting, Shuffle, SpillArea, Stash};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// The input, and everything a stage needs to work on it.
 pub(super) struct Corpus<'a> {
@@ -59,7 +59,7 @@ const LEAST_PART: usize = 4;
 /// With a record longer than this part of the budget, its tokens and what else is made of it no longer fit.
 const LONG_PART: usize = 16;
 
-/// Chunks of one batch, per thread: enough that a slow chunk does not leave the others idle.
+/// Chunks that are out, per thread: enough that others need not wait for a slow one.
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl<'a> Corpus<'a> {
@@ -242,50 +242,43 @@ impl<'a> Corpus<'a> {
         mut each: impl FnMut(R) -> Result<()> + Send,
     ) -> Result<()> {
         self.progress.stage(stage, self.inputs.total_bytes());
-        let mut reader = Reader::new(self);
-        let large = reader.large;
-        let states: Mutex<Vec<S>> = Mutex::default();
-        let pop = || states.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let work = |chunk: Chunk| {
-            self.look_at(&chunk);
-            let mut state = pop().unwrap_or_else(&state);
-            let result = self.check_cancelled().and_then(|()| map(&mut state, &chunk));
-            if chunk.bytes.len() <= large {
-                states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
-            }
-            self.progress.advance(chunk.disk_bytes);
-            (result, chunk.bytes)
+        let options = self.read_options();
+        let mut source = self.inputs.source(options);
+        let next = |desk: &mut Desk<S>| {
+            let chunk = source.next_chunk(std::mem::take(&mut desk.buffer))?;
+            Ok(chunk.map(|chunk| {
+                let bytes = chunk.bytes.len();
+                (chunk, bytes)
+            }))
         };
-        let mut current = reader.batch()?;
-        let mut done: Vec<R> = Vec::new();
-        while !(current.is_empty() && done.is_empty()) {
-            let (next, (mapped, handed)) = rayon::join(
-                || reader.batch(),
-                || {
-                    rayon::join(
-                        || current.into_par_iter().with_max_len(1).map(work).collect::<Vec<_>>(),
-                        || done.into_iter().try_for_each(&mut each),
-                    )
-                },
-            );
-            handed?;
-            done = Vec::with_capacity(mapped.len());
-            for (result, buffer) in mapped {
-                done.push(result?);
-                reader.take_back(buffer);
+        let work = |desk: &mut Desk<S>, chunk: Chunk| {
+            self.look_at(&chunk);
+            let result = self.check_cancelled().and_then(|()| map(desk.state.get_or_insert_with(&state), &chunk));
+            self.progress.advance(chunk.disk_bytes);
+            // What was needed for a record far longer than a chunk is not kept.
+            if chunk.bytes.len() <= 2 * options.chunk_bytes {
+                desk.buffer = chunk.bytes;
+            } else {
+                desk.state = None;
             }
-            current = next?;
-        }
-        drop((reader, states));
+            result
+        };
+        flow(self.bounds(), next, work, &mut each)?;
+        drop(source);
         self.give_back();
         // A wish to stop that came while the last chunks were under way is heard before the next stage or the commit.
         self.check_cancelled()
     }
 
+    /// Chunks that may be out.
+    fn bounds(&self) -> Bounds {
+        Bounds { things: CHUNKS_PER_THREAD * rayon::current_num_threads(), bytes: self.budget(16) }
+    }
+
     fn read_options(&self) -> ReadOptions {
         let defaults = ReadOptions::default();
-        let in_flight = 3 * CHUNKS_PER_THREAD * rayon::current_num_threads();
-        let fair = self.budget(16 * in_flight).max(64 << 10);
+        // A chunk and what is made of it.
+        let fair = self.budget(16 * 2 * self.bounds().things).max(64 << 10);
         ReadOptions { chunk_bytes: defaults.chunk_bytes.min(fair), ..self.options.limits() }
     }
 
@@ -329,56 +322,22 @@ pub(super) fn beside(out: &Path) -> Option<PathBuf> {
     out.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_path_buf)
 }
 
-/// Reads batches of chunks into buffers that come back.
-struct Reader {
-    source: Box<dyn Source>,
-    spare: Vec<Vec<u8>>,
-    /// Chunks of a batch.
-    batch: usize,
-    /// The bytes after which a batch has no more chunks.
-    batch_bytes: usize,
-    /// Only a chunk of a single record, or a few, has more bytes.
-    large: usize,
+/// What a worker keeps from chunk to chunk.
+struct Desk<S> {
+    buffer: Vec<u8>,
+    state: Option<S>,
 }
 
-impl Reader {
-    fn new(corpus: &Corpus<'_>) -> Self {
-        let options = corpus.read_options();
-        Self {
-            source: corpus.inputs.source(options),
-            spare: Vec::new(),
-            batch: CHUNKS_PER_THREAD * rayon::current_num_threads(),
-            batch_bytes: corpus.budget(16),
-            large: 2 * options.chunk_bytes,
-        }
-    }
-
-    fn batch(&mut self) -> Result<Vec<Chunk>> {
-        let mut chunks = Vec::with_capacity(self.batch);
-        let mut bytes = 0;
-        while chunks.len() < self.batch && bytes < self.batch_bytes {
-            match self.source.next_chunk(self.spare.pop().unwrap_or_default())? {
-                Some(chunk) => {
-                    bytes += chunk.bytes.len();
-                    chunks.push(chunk);
-                }
-                None => break,
-            }
-        }
-        Ok(chunks)
-    }
-
-    /// Keeps a buffer for a later chunk.
-    fn take_back(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() <= self.large {
-            self.spare.push(buffer);
-        }
+impl<S> Default for Desk<S> {
+    fn default() -> Self {
+        Self { buffer: Vec::new(), state: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     /// Keeps what it is told.
     #[derive(Default)]
@@ -401,7 +360,7 @@ mod tests {
             std::io::Write::write_fmt(&mut file, format_args!("{{\"text\":\"{text}\"}}\n")).unwrap();
         }
         let inputs = vec![file.path().to_str().unwrap().to_owned()];
-        for (memory_bytes, warnings, in_batch) in [(1 << 20, 1, 1), (16 << 20, 0, 5)] {
+        for (memory_bytes, warnings) in [(1 << 20, 1), (16 << 20, 0)] {
             let options = Options { inputs: inputs.clone(), memory_bytes, ..Options::default() };
             let told = Told::default();
             let corpus = Corpus::open(&options, &told, None).unwrap();
@@ -412,7 +371,7 @@ mod tests {
             };
             corpus.pass("seeds", || (), |(), chunk| Ok(chunk.rows()), each).unwrap();
             assert_eq!((rows, told.0.lock().unwrap().len()), (5, warnings));
-            assert_eq!(Reader::new(&corpus).batch().unwrap().iter().map(Chunk::rows).sum::<u32>(), in_batch);
+            assert_eq!(corpus.bounds().bytes < 100_000, warnings > 0);
         }
     }
 

@@ -10,6 +10,7 @@ mod census;
 mod corpus;
 mod cuts;
 mod explain;
+mod flow;
 mod kernel;
 mod landing;
 mod names;
