@@ -4,7 +4,7 @@
 //! finishes. Memory: `O(threads x chunk)`, at most a sixteenth of the budget and a record, and what is made of it. What a
 //! worker needed for a record far longer than a chunk it does not keep.
 
-use super::flow::{Bounds, flow};
+use super::flow::{AHEAD, Bounds, flow, in_order};
 use super::kernel::give_back_freed_memory;
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
@@ -58,9 +58,6 @@ const LEAST_PART: usize = 4;
 
 /// With a record longer than this part of the budget, its tokens and what else is made of it no longer fit.
 const LONG_PART: usize = 16;
-
-/// Chunks that are out, per thread: enough that others need not wait for a slow one.
-const CHUNKS_PER_THREAD: usize = 4;
 
 impl<'a> Corpus<'a> {
     pub(super) fn open(options: &'a Options, progress: &'a dyn Progress, table: Option<Arc<dyn Rows>>) -> Result<Self> {
@@ -181,18 +178,11 @@ impl<'a> Corpus<'a> {
         &self,
         shuffle: Shuffle<P>,
         fold: impl Fn(usize, Groups<'_, P>) -> Result<R> + Sync,
-        mut each: impl FnMut(R) -> Result<()>,
+        each: impl FnMut(R) -> Result<()> + Send,
     ) -> Result<()> {
-        let mut partitions = shuffle.finish()?.into_iter().enumerate();
-        loop {
-            let few: Vec<(usize, Partition<P>)> = partitions.by_ref().take(rayon::current_num_threads()).collect();
-            if few.is_empty() {
-                break;
-            }
-            let fold = |(i, mut partition)| self.fold_one(i, &mut partition, &fold);
-            let folded: Vec<Result<R>> = few.into_par_iter().with_max_len(1).map(fold).collect();
-            folded.into_iter().try_for_each(|folded| each(folded?))?;
-        }
+        let partitions = shuffle.finish()?.into_iter().enumerate();
+        let fold = |(i, mut partition): (usize, Partition<P>)| self.fold_one(i, &mut partition, &fold);
+        in_order(rayon::current_num_threads(), partitions, fold, each)?;
         self.give_back();
         Ok(())
     }
@@ -272,7 +262,7 @@ impl<'a> Corpus<'a> {
 
     /// Chunks that may be out.
     fn bounds(&self) -> Bounds {
-        Bounds { things: CHUNKS_PER_THREAD * rayon::current_num_threads(), bytes: self.budget(16) }
+        Bounds { things: AHEAD * rayon::current_num_threads(), bytes: self.budget(16) }
     }
 
     fn read_options(&self) -> ReadOptions {

@@ -10,6 +10,9 @@ use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+/// Things that may be out for each thread where nothing else bounds them: enough that nobody waits for a slow one.
+pub(super) const AHEAD: usize = 4;
+
 /// How much may be taken and not handed on; one thing may always be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -46,6 +49,20 @@ pub(super) fn flow<D: Default, T, R: Send>(
         belt.hand_on(|result| (*lock(&each))(result));
     });
     belt.state.into_inner().unwrap_or_else(PoisonError::into_inner).error.map_or(Ok(()), Err)
+}
+
+/// [`flow`] of things that are at hand, of which `most` may be out.
+///
+/// # Errors
+/// The first in order, of either.
+pub(super) fn in_order<T, R: Send>(
+    most: usize,
+    mut things: impl Iterator<Item = T> + Send,
+    make: impl Fn(T) -> Result<R> + Sync,
+    each: impl FnMut(R) -> Result<()> + Send,
+) -> Result<()> {
+    let bounds = Bounds { things: most, bytes: usize::MAX };
+    flow(bounds, |(): &mut ()| Ok(things.next().map(|thing| (thing, 0))), |(), thing| make(thing), each)
 }
 
 /// Where a thread panicked, the others end as soon as they look.

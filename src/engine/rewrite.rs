@@ -7,13 +7,14 @@ use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
 use super::cuts::Few;
+use super::flow::{AHEAD, in_order};
 use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
 use super::verdicts::Numbers;
 use crate::Result;
 use crate::block::decide::Reason as Why;
-use crate::io::{Chunk, OutDir, OutPart, Parser, pack, removed_line, rewrite};
+use crate::io::{Chunk, OutDir, OutPart, Parser, json_line, pack, removed_line, rewrite};
 use crate::near::{Reason as NearReason, Verdict};
 use crate::plan::lines::{
     Action as PlanAction, BlockDecision, BlockLine, ClusterLine, Member, PlanLine, PlanSpan, Reason, wording,
@@ -88,7 +89,7 @@ impl Decided {
     }
 }
 
-/// Documents whose cuts are in memory while the plan is written.
+/// Documents whose lines of the plan are made together.
 const DOCS_AT_ONCE: u32 = 4096;
 
 /// Writes `plan.jsonl`, or only adds it up where there is no folder.
@@ -102,20 +103,40 @@ pub(super) fn plan(
     let mut file = out.map(|o| o.json_lines("plan.jsonl")).transpose()?;
     let mut totals = Totals::default();
     let rows = decided.census().rows;
-    for first in (0..rows).step_by(DOCS_AT_ONCE as usize) {
-        let docs = first..rows.min(first.saturating_add(DOCS_AT_ONCE));
-        let cuts = decided.cuts(docs.clone())?;
-        for doc in decided.changed(docs, &cuts) {
-            let (line, text_bytes) = line(corpus, decided, (clusters.as_ref(), &cuts), doc)?;
-            totals.add(&line, text_bytes.into(), spread);
-            file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
-        }
-    }
+    let docs = (0..rows).step_by(DOCS_AT_ONCE as usize);
+    in_order(
+        rayon::current_num_threads(),
+        docs.map(|first| first..rows.min(first.saturating_add(DOCS_AT_ONCE))),
+        |docs| {
+            let cuts = decided.cuts(docs.clone())?;
+            let (mut totals, mut spread, mut json) = (Totals::default(), Distributions::default(), Vec::new());
+            for doc in decided.changed(docs, &cuts) {
+                let (line, text_bytes) = line(corpus, decided, (clusters.as_ref(), &cuts), doc)?;
+                totals.add(&line, text_bytes.into(), &mut spread);
+                json.extend(json_line(&line)?);
+            }
+            Ok((totals, spread, json))
+        },
+        |(of_docs, spread_of_docs, json)| {
+            totals.merge(of_docs);
+            spread.merge(&spread_of_docs);
+            file.as_mut().map_or(Ok(()), |f| f.write_lines(&json))
+        },
+    )?;
     file.map_or(Ok(()), crate::io::JsonLines::finish)?;
     Ok(totals)
 }
 
 impl Totals {
+    fn merge(&mut self, other: Self) {
+        let Self { dropped, edited, occurrences, removed_text_bytes, cut_bytes } = other;
+        self.dropped += dropped;
+        self.edited += edited;
+        self.occurrences += occurrences;
+        self.removed_text_bytes += removed_text_bytes;
+        self.cut_bytes += cut_bytes;
+    }
+
     fn add(&mut self, line: &PlanLine, text_bytes: u64, spread: &mut Distributions) {
         match line.action {
             PlanAction::Drop => {
@@ -198,17 +219,11 @@ pub(super) fn clusters(decided: &Decided, out: Option<&OutDir>, seen: &mut Highl
     Ok(clusters)
 }
 
-/// The lines of `blocks.jsonl`.
-pub(super) fn block_lines<'a>(
-    corpus: &'a Corpus<'_>,
-    decided: &'a Decided,
-) -> impl Iterator<Item = Result<BlockLine>> + 'a {
-    let options = &corpus.options.block;
-    let blocks = decided.block.iter().flat_map(|block| block.blocks.iter().enumerate().map(move |b| (block, b)));
-    blocks.map(move |(outcome, (i, block))| {
-        let Picture { template, examples } = outcome.shown.get(i)?;
-        Ok(BlockLine { template, examples, ..BlockLine::of(i as u64 + 1, &block.evidence, block.reason, options) })
-    })
+/// A line of `blocks.jsonl`.
+fn block_line(corpus: &Corpus<'_>, found: &block::Outcome, (i, block): (usize, &block::Block)) -> Result<BlockLine> {
+    let Picture { template, examples } = found.shown.get(i)?;
+    let line = BlockLine::of(i as u64 + 1, &block.evidence, block.reason, &corpus.options.block);
+    Ok(BlockLine { template, examples, ..line })
 }
 
 /// Writes `blocks.jsonl`; how many there are, and how many go.
@@ -218,17 +233,26 @@ pub(super) fn blocks(
     out: Option<&OutDir>,
     summary: (&mut Distributions, &mut Highlights),
 ) -> Result<(u64, u64)> {
-    let mut file = out.map(|o| o.json_lines("blocks.jsonl")).filter(|_| decided.block.is_some()).transpose()?;
-    let mut found = decided.block.as_ref().map_or(0, |block| block.untold);
-    let mut stripped = 0;
-    for line in block_lines(corpus, decided) {
-        let line = line?;
-        found += 1;
-        stripped += u64::from(line.decision != BlockDecision::Keep);
-        summary.0.add_block(line.tokens);
-        summary.1.see_block(&line);
-        file.as_mut().map_or(Ok(()), |f| f.write(&line))?;
-    }
+    let Some(outcome) = &decided.block else { return Ok((0, 0)) };
+    let mut file = out.map(|o| o.json_lines("blocks.jsonl")).transpose()?;
+    let (mut found, mut stripped) = (outcome.untold, 0);
+    let writes = file.is_some();
+    in_order(
+        AHEAD * rayon::current_num_threads(),
+        outcome.blocks.iter().enumerate(),
+        |block| {
+            let line = block_line(corpus, outcome, block)?;
+            let json = if writes { json_line(&line)? } else { Vec::new() };
+            Ok((line, json))
+        },
+        |(line, json)| {
+            found += 1;
+            stripped += u64::from(line.decision != BlockDecision::Keep);
+            summary.0.add_block(line.tokens);
+            summary.1.see_block(&line);
+            file.as_mut().map_or(Ok(()), |f| f.write_lines(&json))
+        },
+    )?;
     file.map_or(Ok(()), crate::io::JsonLines::finish)?;
     Ok((found, stripped))
 }
@@ -329,6 +353,10 @@ pub(super) fn page(
 ) -> Result<()> {
     let mut file = out.file("report.html")?;
     let clusters = cluster_lines(decided).map(|line| Ok(gallery.show(line?)));
-    report::html(summary, block_lines(corpus, decided), clusters, &mut file)?;
+    let blocks = decided
+        .block
+        .iter()
+        .flat_map(|found| found.blocks.iter().enumerate().map(move |block| block_line(corpus, found, block)));
+    report::html(summary, blocks, clusters, &mut file)?;
     file.finish()
 }

@@ -7,9 +7,10 @@
 
 use super::Options;
 use super::corpus::Corpus;
+use super::flow::{AHEAD, in_order};
 use super::names::Names;
 use super::near::Outcome as NearOutcome;
-use crate::io::OutDir;
+use crate::io::{OutDir, json_line};
 use crate::near::Verdict;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -121,6 +122,19 @@ impl Lines<'_> {
             self.one(&value?)?;
         }
         self.to.write_all(b"\n").map_err(|e| failed("write", self.name, &e))
+    }
+
+    /// As [`many`](Self::many), of values that take time: they are made by all threads.
+    pub(super) fn many_made<T, V: Serialize>(
+        &mut self,
+        from: impl Iterator<Item = T> + Send,
+        make: impl Fn(T) -> Result<V> + Sync,
+    ) -> Result<()> {
+        let most = AHEAD * rayon::current_num_threads();
+        let line = |thing| json_line(&make(thing)?);
+        let write = |line: Vec<u8>| self.to.write_all(&line).map_err(|e| failed("write", self.name, &e));
+        in_order(most, from, line, write)?;
+        self.many(std::iter::empty::<Result<()>>())
     }
 
     pub(super) fn names(&mut self, names: &Names) -> Result<()> {

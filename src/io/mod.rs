@@ -52,7 +52,7 @@ pub use compress::Compression;
 pub use inputs::{Format, InputFile, Inputs};
 #[cfg(fuzzing)]
 pub use json_string::probe_splice;
-pub use output::{DataWriter, FileSink, JsonLines, OutDir};
+pub use output::{DataWriter, FileSink, JsonLines, OutDir, json_line};
 pub use parse::Parser;
 pub use restore::{restore, restore_folder};
 pub use rewrite::{OutPart, pack, removed_line, rewrite};

@@ -145,7 +145,7 @@ impl OutDir {
     /// # Errors
     /// `Resource` where it cannot be created.
     pub fn json_lines(&self, name: &str) -> Result<JsonLines> {
-        Ok(JsonLines { sink: self.file(name)?, line: Vec::new() })
+        Ok(JsonLines { sink: self.file(name)? })
     }
 
     fn open(&self, name: &str, compression: Compression) -> Result<FileSink> {
@@ -307,7 +307,6 @@ impl DataWriter<'_> {
 /// A file of JSON lines.
 pub struct JsonLines {
     sink: FileSink,
-    line: Vec<u8>,
 }
 
 impl JsonLines {
@@ -316,10 +315,7 @@ impl JsonLines {
     /// # Errors
     /// `Resource`, as when the disk is full.
     pub fn write(&mut self, value: &impl Serialize) -> Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, value).map_err(|e| Error::io("write", &self.sink.path, e.into()))?;
-        self.line.push(b'\n');
-        self.sink.write(&self.line)
+        self.sink.write(&json_line(value)?)
     }
 
     /// Appends lines that are JSON already, line endings included (made by a worker).
@@ -337,4 +333,14 @@ impl JsonLines {
     pub fn finish(self) -> Result<()> {
         self.sink.finish()
     }
+}
+
+/// A value as one line.
+///
+/// # Errors
+/// `Resource` where it cannot be written as JSON.
+pub fn json_line(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).map_err(|e| Error::resource(e.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
 }

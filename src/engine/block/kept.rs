@@ -15,7 +15,7 @@ impl Kept for Outcome {
         to.one(&self.untold)?;
         to.many(self.cuts.iter())?;
         let blocks = self.blocks.iter().enumerate();
-        to.many(blocks.map(|(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?))))?;
+        to.many_made(blocks, |(i, block)| Ok((&block.evidence, block.reason, self.shown.get(i)?)))?;
         to.names(&self.names)
     }
 
