@@ -37,12 +37,19 @@ pub(crate) fn commands(c: char) -> bool {
 pub(super) fn script_json(value: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
     let mut safe = String::with_capacity(json.len() + json.len() / 16);
-    for c in json.chars() {
-        match c {
-            c if matches!(c, '<' | '>' | '&') || commands(c) => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => safe.push(c),
+    let mut rest = json.as_str();
+    // Most of a text is letters that need no look.
+    while let Some(at) = rest.bytes().position(|b| matches!(b, b'<' | b'>' | b'&' | 0..0x20 | 0x7F..)) {
+        safe.push_str(&rest[..at]);
+        let c = rest[at..].chars().next().unwrap_or_default();
+        if matches!(c, '<' | '>' | '&') || commands(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
         }
+        rest = &rest[at + c.len_utf8()..];
     }
+    safe.push_str(rest);
     Ok(safe)
 }
 
@@ -51,10 +58,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn naive_script_json(text: &str) -> String {
+        let escaped = |c: char| format!("\\u{:04x}", u32::from(c));
+        let safe = |c: char| if matches!(c, '<' | '>' | '&') || commands(c) { escaped(c) } else { c.into() };
+        serde_json::to_string(text).unwrap().chars().map(safe).collect()
+    }
+
     proptest! {
         #[test]
         fn no_text_can_end_its_place(text in any::<String>()) {
             let json = script_json(&text).unwrap();
+            prop_assert_eq!(&json, &naive_script_json(&text));
             let ends = json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
             prop_assert!(!ends, "{}", json);
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text.clone());
