@@ -116,7 +116,10 @@ fn conduct(
         highlights,
     };
     if let Some(out) = &out {
-        rewrite::page(&corpus, &decided, &summary, &gallery, out)?;
+        // To sync the records takes about as long.
+        let page = || rewrite::page(&corpus, &decided, &summary, &gallery, out);
+        let (synced, made) = rayon::join(|| out.sync(), page);
+        synced.and(made)?;
     }
     summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {

@@ -193,7 +193,11 @@ impl Staging {
         Ok(names)
     }
 
-    fn sync(&self) -> Result<()> {
+    /// Syncs what was written so far, and the folders.
+    ///
+    /// # Errors
+    /// `Resource`.
+    pub(super) fn sync(&self) -> Result<()> {
         for entry in WalkDir::new(self.partial.path()) {
             let entry = entry.map_err(|e| Error::io("read", self.partial.path(), e.into()))?;
             sync_path(entry.path())?;
