@@ -22,7 +22,7 @@ pub trait Progress: Sync {
     /// The run is over, well or not.
     fn finish(&self);
 
-    /// Whether to stop. Asked between batches; a run that is told so ends with
+    /// Whether to stop. Asked for every chunk; a run that is told so ends with
     /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) and leaves nothing half-written.
     fn cancelled(&self) -> bool {
         false
