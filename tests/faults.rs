@@ -161,9 +161,9 @@ pub(crate) fn expected(place: &Place) -> BTreeMap<String, Vec<u8>> {
     results
 }
 
-/// Not a test: what the killed process runs.
+/// Not a test of its own: what `killed_at_every_stage_and_chunk` runs in the processes that it kills.
 #[test]
-#[ignore = "a part of killed_at_every_stage"]
+#[ignore = "run by killed_at_every_stage_and_chunk, once for every event"]
 fn child() {
     let root = PathBuf::from(std::env::var("DESCALE_CHILD_PLACE").unwrap());
     let n: usize = std::env::var("DESCALE_CHILD_EVENT").unwrap().parse().unwrap();

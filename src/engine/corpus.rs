@@ -4,7 +4,7 @@
 //! finishes. Memory: `O(threads x chunk)`, at most a sixteenth of the budget and a record, and what is made of it. What a
 //! worker needed for a record far longer than a chunk it does not keep.
 
-use super::flow::{AHEAD, Bounds, flow, in_order};
+use super::flow::{Bounds, ahead, flow, in_order};
 use super::kernel::give_back_freed_memory;
 use super::options::{OnBadRecord, Options, STANDARD_STREAM};
 use super::progress::Progress;
@@ -229,7 +229,7 @@ impl<'a> Corpus<'a> {
         stage: &'static str,
         state: impl Fn() -> S + Sync,
         map: impl Fn(&mut S, &Chunk) -> Result<R> + Sync,
-        mut each: impl FnMut(R) -> Result<()> + Send,
+        each: impl FnMut(R) -> Result<()> + Send,
     ) -> Result<()> {
         self.progress.stage(stage, self.inputs.total_bytes());
         let options = self.read_options();
@@ -253,7 +253,7 @@ impl<'a> Corpus<'a> {
             }
             result
         };
-        flow(self.bounds(), next, work, &mut each)?;
+        flow(self.bounds(), next, work, each)?;
         drop(source);
         self.give_back();
         // A wish to stop that came while the last chunks were under way is heard before the next stage or the commit.
@@ -262,7 +262,7 @@ impl<'a> Corpus<'a> {
 
     /// Chunks that may be out.
     fn bounds(&self) -> Bounds {
-        Bounds { things: AHEAD * rayon::current_num_threads(), bytes: self.budget(16) }
+        Bounds { things: ahead(), bytes: self.budget(16) }
     }
 
     fn read_options(&self) -> ReadOptions {
@@ -354,14 +354,24 @@ mod tests {
             let options = Options { inputs: inputs.clone(), memory_bytes, ..Options::default() };
             let told = Told::default();
             let corpus = Corpus::open(&options, &told, None).unwrap();
+            // How many chunks are mapped at the same time.
+            let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let map = |(): &mut (), chunk: &Chunk| {
+                most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                Ok(chunk.rows())
+            };
             let mut rows = 0;
             let each = |of_chunk| {
                 rows += of_chunk;
                 Ok(())
             };
-            corpus.pass("seeds", || (), |(), chunk| Ok(chunk.rows()), each).unwrap();
+            corpus.pass("seeds", || (), map, each).unwrap();
             assert_eq!((rows, told.0.lock().unwrap().len()), (5, warnings));
-            assert_eq!(corpus.bounds().bytes < 100_000, warnings > 0);
+            assert!(warnings == 0 || most.into_inner() == 1);
+            // And whether a second one is taken while one of such a record is out.
+            assert_eq!(corpus.bounds().bytes > 100_000, warnings == 0);
         }
     }
 

@@ -10,8 +10,13 @@ use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Things that may be out for each thread where nothing else bounds them: enough that nobody waits for a slow one.
-pub(super) const AHEAD: usize = 4;
+/// Things that may be out for each thread: enough that nobody waits for a slow one.
+const AHEAD: usize = 4;
+
+/// How many things may be out where nothing else bounds them.
+pub(super) fn ahead() -> usize {
+    AHEAD * rayon::current_num_threads()
+}
 
 /// How much may be taken and not handed on; one thing may always be.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +46,13 @@ pub(super) fn flow<D: Default, T, R: Send>(
             let mut next = next.lock().ok()?;
             belt.wait_for_room().then(|| belt.took(next(desk))).flatten()
         };
+        let hand_on = || belt.hand_on(|result| lock(&each)(result));
         while let Some((number, thing)) = take(&mut desk) {
             belt.put(number, work(&mut desk, thing));
-            belt.hand_on(|result| (*lock(&each))(result));
+            hand_on();
         }
         // What ended the source may be an error, and no thing after it.
-        belt.hand_on(|result| (*lock(&each))(result));
+        hand_on();
     });
     belt.state.into_inner().unwrap_or_else(PoisonError::into_inner).error.map_or(Ok(()), Err)
 }

@@ -7,7 +7,7 @@ use super::block;
 use super::census::Census;
 use super::corpus::Corpus;
 use super::cuts::Few;
-use super::flow::{AHEAD, in_order};
+use super::flow::{ahead, in_order};
 use super::landing::Stream;
 use super::near;
 use super::summary::{Distributions, Highlights, Summary};
@@ -113,7 +113,7 @@ pub(super) fn plan(
             for doc in decided.changed(docs, &cuts) {
                 let (line, text_bytes) = line(corpus, decided, (clusters.as_ref(), &cuts), doc)?;
                 totals.add(&line, text_bytes.into(), &mut spread);
-                json.extend(json_line(&line)?);
+                json_line(&line, &mut json)?;
             }
             Ok((totals, spread, json))
         },
@@ -238,11 +238,14 @@ pub(super) fn blocks(
     let (mut found, mut stripped) = (outcome.untold, 0);
     let writes = file.is_some();
     in_order(
-        AHEAD * rayon::current_num_threads(),
+        ahead(),
         outcome.blocks.iter().enumerate(),
         |block| {
             let line = block_line(corpus, outcome, block)?;
-            let json = if writes { json_line(&line)? } else { Vec::new() };
+            let mut json = Vec::new();
+            if writes {
+                json_line(&line, &mut json)?;
+            }
             Ok((line, json))
         },
         |(line, json)| {

@@ -7,7 +7,7 @@
 
 use super::Options;
 use super::corpus::Corpus;
-use super::flow::{AHEAD, in_order};
+use super::flow::{ahead, in_order};
 use super::names::Names;
 use super::near::Outcome as NearOutcome;
 use crate::io::{OutDir, json_line};
@@ -121,7 +121,7 @@ impl Lines<'_> {
         for value in values {
             self.one(&value?)?;
         }
-        self.to.write_all(b"\n").map_err(|e| failed("write", self.name, &e))
+        self.end()
     }
 
     /// As [`many`](Self::many), of values that take time: they are made by all threads.
@@ -130,11 +130,17 @@ impl Lines<'_> {
         from: impl Iterator<Item = T> + Send,
         make: impl Fn(T) -> Result<V> + Sync,
     ) -> Result<()> {
-        let most = AHEAD * rayon::current_num_threads();
-        let line = |thing| json_line(&make(thing)?);
+        let line = |thing| {
+            let mut line = Vec::new();
+            json_line(&make(thing)?, &mut line).map(|()| line)
+        };
         let write = |line: Vec<u8>| self.to.write_all(&line).map_err(|e| failed("write", self.name, &e));
-        in_order(most, from, line, write)?;
-        self.many(std::iter::empty::<Result<()>>())
+        in_order(ahead(), from, line, write)?;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.to.write_all(b"\n").map_err(|e| failed("write", self.name, &e))
     }
 
     pub(super) fn names(&mut self, names: &Names) -> Result<()> {

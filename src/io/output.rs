@@ -145,7 +145,7 @@ impl OutDir {
     /// # Errors
     /// `Resource` where it cannot be created.
     pub fn json_lines(&self, name: &str) -> Result<JsonLines> {
-        Ok(JsonLines { sink: self.file(name)? })
+        Ok(JsonLines { sink: self.file(name)?, line: Vec::new() })
     }
 
     fn open(&self, name: &str, compression: Compression) -> Result<FileSink> {
@@ -315,6 +315,7 @@ impl DataWriter<'_> {
 /// A file of JSON lines.
 pub struct JsonLines {
     sink: FileSink,
+    line: Vec<u8>,
 }
 
 impl JsonLines {
@@ -323,7 +324,9 @@ impl JsonLines {
     /// # Errors
     /// `Resource`, as when the disk is full.
     pub fn write(&mut self, value: &impl Serialize) -> Result<()> {
-        self.sink.write(&json_line(value)?)
+        self.line.clear();
+        json_line(value, &mut self.line)?;
+        self.sink.write(&self.line)
     }
 
     /// Appends lines that are JSON already, line endings included (made by a worker).
@@ -343,12 +346,12 @@ impl JsonLines {
     }
 }
 
-/// A value as one line.
+/// Appends a value as one line.
 ///
 /// # Errors
 /// `Resource` where it cannot be written as JSON.
-pub fn json_line(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value).map_err(|e| Error::resource(e.to_string()))?;
-    line.push(b'\n');
-    Ok(line)
+pub fn json_line(value: &impl Serialize, out: &mut Vec<u8>) -> Result<()> {
+    serde_json::to_writer(&mut *out, value).map_err(|e| Error::resource(e.to_string()))?;
+    out.push(b'\n');
+    Ok(())
 }
