@@ -116,10 +116,7 @@ fn conduct(
         highlights,
     };
     if let Some(out) = &out {
-        // To sync the records takes about as long.
-        let page = || rewrite::page(&corpus, &decided, &summary, &gallery, out);
-        let (synced, made) = rayon::join(|| out.sync(), page);
-        synced.and(made)?;
+        rewrite::page(&corpus, &decided, &summary, &gallery, out)?;
     }
     summary.resources = resources(&corpus, began, decided.census().text_bytes);
     if let Some(out) = out {

@@ -153,14 +153,6 @@ impl OutDir {
         FileSink::new(self.staging.create(name)?, path, compression)
     }
 
-    /// Syncs what was written so far; less is left to [`commit`](Self::commit).
-    ///
-    /// # Errors
-    /// `Resource`.
-    pub fn sync(&self) -> Result<()> {
-        self.staging.sync()
-    }
-
     /// Syncs everything and moves it to its final names, `summary.json` last. Every sink must be finished.
     ///
     /// # Errors

@@ -193,11 +193,7 @@ impl Staging {
         Ok(names)
     }
 
-    /// Syncs what was written so far, and the folders.
-    ///
-    /// # Errors
-    /// `Resource`.
-    pub(super) fn sync(&self) -> Result<()> {
+    fn sync(&self) -> Result<()> {
         for entry in WalkDir::new(self.partial.path()) {
             let entry = entry.map_err(|e| Error::io("read", self.partial.path(), e.into()))?;
             sync_path(entry.path())?;
