@@ -6,9 +6,10 @@
 //! others work. So nothing downstream depends on threads, an error neither: it is that of the first thing in order that has
 //! one, and all before it were handed on.
 
+use crate::shuffle::lock;
 use crate::{Error, Result};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Things that may be out for each thread: enough that nobody waits for a slow one.
 const AHEAD: usize = 4;
@@ -69,11 +70,6 @@ pub(super) fn in_order<T, R: Send>(
 ) -> Result<()> {
     let bounds = Bounds { things: most, bytes: usize::MAX };
     flow(bounds, |(): &mut ()| Ok(things.next().map(|thing| (thing, 0))), |(), thing| make(thing), each)
-}
-
-/// Where a thread panicked, the others end as soon as they look.
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is under way.
@@ -275,6 +271,17 @@ mod tests {
             prop_assert!(most_things <= things + 1, "{} of {}", most_things, things);
             prop_assert!(most_bytes <= bytes + 16, "{} of {}", most_bytes, bytes);
         }
+    }
+
+    #[test]
+    fn several_are_worked_on_at_once() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let together = std::sync::Barrier::new(3);
+        let meet = |_: usize| {
+            together.wait();
+            Ok(())
+        };
+        pool.install(|| in_order(3, 0..9, meet, |()| Ok(()))).unwrap();
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub struct Options {
 }
 
 /// Locks; a thread that panicked leaves nothing half-done that matters, since the panic ends the job.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
